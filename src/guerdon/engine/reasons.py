@@ -1,0 +1,44 @@
+"""Why the engine says no: every refusal with its HTTP code, its stable key and our words for it."""
+
+from enum import Enum
+
+
+class Reason(Enum):
+    """In order of precedence: when several would hold, the one that stands first is given.
+
+    >>> Reason.VOUCHER_EXPIRED.key, Reason.NOT_FOUND.code
+    ('voucher_expired', 404)
+    """
+
+    NOT_FOUND = (404, "not_found", "There is no such redeemable in this project")
+    VOUCHER_DISABLED = (400, "voucher_disabled", "The voucher is switched off")
+    CAMPAIGN_DISABLED = (400, "voucher_disabled", "The campaign of this voucher is switched off")
+    VOUCHER_NOT_ACTIVE = (400, "voucher_not_active", "The voucher has not started yet")
+    VOUCHER_EXPIRED = (400, "voucher_expired", "The voucher has expired")
+    VOUCHER_NOT_ACTIVE_NOW = (400, "voucher_not_active_now", "The voucher is not valid at this time")
+    QUANTITY_EXCEEDED = (400, "quantity_exceeded", "The voucher has been used as often as it may be")
+    MISSING_ORDER = (400, "missing_order", "This discount needs an order")
+    MISSING_ORDER_ITEMS = (400, "missing_order_items", "This discount needs the items of the order")
+    MISSING_ORDER_ITEMS_AMOUNT = (
+        400,
+        "missing_order_items_amount",
+        "This discount needs order items whose amount is known",
+    )
+    MISSING_AMOUNT = (400, "missing_amount", "This discount needs the amount of the order")
+    AMOUNT_TOO_LARGE = (400, "invalid_amount", "The order would be worth more than can be counted exactly")
+    APPLICABLE_LIMIT_EXCEEDED = (
+        400,
+        "applicable_redeemables_limit_exceeded",
+        "As many redeemables as may apply together already do",
+    )
+    PRECEDING_VALIDATION_FAILED = (
+        400,
+        "preceding_validation_failed",
+        "A redeemable before this one could not be applied",
+    )
+    NO_EFFECT = (400, "no_effect", "The redeemable would not change the order")
+
+    def __init__(self, code: int, key: str, message: str) -> None:
+        self.code = code
+        self.key = key
+        self.message = message

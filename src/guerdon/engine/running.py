@@ -1,0 +1,134 @@
+"""The running order: what one discount leaves of it, and how the steps of a request add up."""
+
+from msgspec import Struct, field
+
+from guerdon.engine.effects import Effect
+from guerdon.engine.order import Order, OrderItem, copy_item, copy_order, without_applied
+
+
+class Given(Struct, gc=False):
+    """What one redeemable gave, in minor units: stored with the redemption, read by rollback and explain.
+
+    ``line_discounts`` are (line index, amount); ``added`` the units put in, (line index, quantity, amount),
+    whose discount is in ``line_discounts`` as well.
+    """
+
+    order_discount: int = 0
+    line_discounts: list[tuple[int, int]] = field(default_factory=list)
+    added: list[tuple[int, int, int]] = field(default_factory=list)
+    total: int = 0
+
+
+def given_by(effect: Effect) -> Given:
+    """What the effect gives, summed."""
+    total = effect.order_discount
+    for _, off in effect.lines:
+        total += off
+    return Given(effect.order_discount, effect.lines, effect.added or [], total)
+
+
+def step_order(order: Order, effect: Effect, given: Given, stale: bool) -> Order:
+    """The order after one discount. Lines that do not change are the same objects.
+
+    ``stale`` says that ``order`` shows what an earlier discount applied, which this step must not repeat.
+    """
+    after = copy_order(order)
+    items_off = given.total - effect.order_discount
+    if stale and order.items is not None:
+        after.items = [without_applied(item) for item in order.items]
+    if effect.lines or effect.units:
+        items = after.items = list(after.items or ())
+        _change_lines(items, effect)
+    if effect.added:
+        _raise_amount(after, order, effect)
+    after.discount_amount = order.discount_amount + effect.order_discount
+    after.items_discount_amount = order.items_discount_amount + items_off
+    after.total_discount_amount = order.total_discount_amount + given.total
+    if after.amount is not None:
+        after.total_amount = after.amount - after.total_discount_amount
+        assert after.total_amount >= 0
+    after.applied_discount_amount = effect.order_discount
+    after.items_applied_discount_amount = items_off
+    after.total_applied_discount_amount = given.total
+    return after
+
+
+def _raise_amount(after: Order, order: Order, effect: Effect) -> None:
+    if order.amount is None and not any(amount for _, _, amount in effect.added or ()):
+        return
+    before = order.amount or 0
+    if order.initial_amount is None:
+        after.initial_amount = before
+    after.amount = before + sum(amount for _, _, amount in effect.added or ())
+
+
+def _change_lines(items: list[OrderItem], effect: Effect) -> None:
+    units = effect.units
+    if effect.new_items:
+        items.extend(effect.new_items)
+    if units is None:
+        for index, off in effect.lines:
+            item = items[index] = copy_item(items[index])
+            _discount(item, off)
+        return
+    offs = dict(effect.lines)
+    added = {index: (quantity, amount) for index, quantity, amount in effect.added or ()}
+    for index, count in units.items():
+        item = items[index] = copy_item(items[index])
+        if index in added:
+            _add_units(item, *added[index])
+        item.discount_quantity += count
+        item.applied_discount_quantity = count
+        _discount(item, offs.get(index, 0))
+
+
+def _discount(item: OrderItem, off: int) -> None:
+    item.discount_amount += off
+    item.applied_discount_amount = off
+    if item.amount is not None:
+        item.subtotal_amount = item.amount - item.discount_amount
+
+
+def _add_units(item: OrderItem, quantity: int, amount: int) -> None:
+    if item.initial_quantity is None:
+        item.initial_quantity, item.initial_amount = item.quantity, item.amount
+    item.quantity += quantity
+    item.applied_quantity, item.applied_quantity_amount = quantity, amount
+    if item.price is not None or item.amount is not None:
+        item.amount = (item.amount or 0) + amount
+
+
+def close(first: Order, orders: list[Order]) -> Order:
+    """The final order of a request: the last running order, showing all that the request applied."""
+    if not orders:
+        return first
+    last = orders[-1]
+    if len(orders) == 1:
+        return last
+    final = copy_order(last)
+    final.applied_discount_amount = sum(order.applied_discount_amount for order in orders)
+    final.items_applied_discount_amount = sum(order.items_applied_discount_amount for order in orders)
+    final.total_applied_discount_amount = final.applied_discount_amount + final.items_applied_discount_amount
+    if final.items is not None:
+        before = first.items or []
+        final.items = [
+            _closed(before[index] if index < len(before) else None, item)
+            for index, item in enumerate(final.items)
+        ]
+    return final
+
+
+def _closed(before: OrderItem | None, after: OrderItem) -> OrderItem:
+    if before is after:
+        return after
+    closed = copy_item(after)
+    if before is None:
+        closed.applied_discount_amount = after.discount_amount
+        closed.applied_discount_quantity = after.discount_quantity
+        closed.applied_quantity, closed.applied_quantity_amount = after.quantity, after.amount or 0
+        return closed
+    closed.applied_discount_amount = after.discount_amount - before.discount_amount
+    closed.applied_discount_quantity = after.discount_quantity - before.discount_quantity
+    closed.applied_quantity = after.quantity - before.quantity
+    closed.applied_quantity_amount = (after.amount or 0) - (before.amount or 0)
+    return closed
