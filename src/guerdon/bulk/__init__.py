@@ -1,0 +1,1 @@
+"""Async actions: what callers see of the jobs that their bulk requests became."""

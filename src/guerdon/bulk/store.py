@@ -1,0 +1,61 @@
+"""SQL of async actions: jobs that have an action type."""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from guerdon.kit import db
+
+
+class ActionRow(msgspec.Struct):
+    """A job as its async action is made of it."""
+
+    id: str
+    type: str
+    status: str
+    progress: int
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    request_id: str | None = None
+    result: dict[str, Any] | None = None
+
+
+LIST = """
+    select id, action_type as type, status, progress, created_at, started_at, finished_at, request_id
+    from jobs
+    where project_id = $1 and action_type is not null
+      and ($2::timestamptz is null or created_at < $2 + interval '1 millisecond')
+    order by created_at desc, id desc
+    limit $3
+"""
+
+READ = """
+    select id, action_type as type, status, progress, created_at, started_at, finished_at, request_id, result
+    from jobs
+    where project_id = $1 and id = $2 and action_type is not null
+"""
+
+# One that waits ends here and now; one that runs ends at its next step.
+CANCEL = """
+    update jobs
+    set cancel = true, status = case when status = 'READY' then 'CANCELED' else status end,
+        finished_at = case when status = 'READY' then clock_timestamp() else finished_at end
+    where project_id = $1 and id = $2 and action_type is not null and status in ('READY', 'RUNNING')
+"""
+
+
+async def list_actions(conn: db.Db, project_id: str, until: datetime | None, count: int) -> list[ActionRow]:
+    """The newest actions created until then (and in its millisecond), without their results."""
+    return await db.rows(conn, ActionRow, LIST, project_id, until, count)
+
+
+async def read_action(conn: db.Db, project_id: str, action_id: str) -> ActionRow | None:
+    """An action with its result."""
+    return await db.row(conn, ActionRow, READ, project_id, action_id)
+
+
+async def cancel(conn: db.Db, project_id: str, action_id: str) -> None:
+    """Call an action off; nothing happens to one that has ended."""
+    await db.execute(conn, CANCEL, project_id, action_id)

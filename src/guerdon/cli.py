@@ -1,0 +1,246 @@
+"""The `guerdon` command: reads its words and settings, and hands on."""
+
+import asyncio
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import cyclopts
+import msgspec
+from cyclopts import Parameter
+from rich.console import Console
+
+from guerdon import __version__, installation, serving
+from guerdon.kit import db, log
+from guerdon.kit.errors import ApiError
+from guerdon.kit.migrate import MigrationError
+from guerdon.kit.postgres_binaries import PostgresError
+from guerdon.settings import Settings, SettingsError, load_settings
+
+app = cyclopts.App(name="guerdon", version=__version__, help="The engine for promotions and loyalty.")
+out = Console()
+err = Console(stderr=True)
+
+BAD_SETTINGS = 2
+COLOURS = {"ok": "green", "info": "blue", "warn": "yellow", "fail": "red"}
+
+AsJson = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON.")]
+
+
+@app.command
+def serve(*, processes: int | None = None, worker: bool | None = None, migrate: bool = False) -> None:
+    """Answer requests, and run the worker beside it.
+
+    Parameters
+    ----------
+    processes
+        Server processes (GUERDON_PROCESSES).
+    worker
+        Run the worker too (GUERDON_WORKER_IN_SERVE).
+    migrate
+        Apply missing migrations first; the embedded database always gets them.
+    """
+    changes = {"processes": processes, "worker_in_serve": worker}
+    settings = _settings(**{name: value for name, value in changes.items() if value is not None})
+    with installation.database(settings) as ready:
+        if migrate or settings.embedded:
+            installation.bring_up_to_date(ready)
+        elif missing := _missing(ready):
+            err.print(f"[yellow]Migrations are missing ({', '.join(missing)}); run: guerdon migrate[/]")
+        serving.run(ready)
+
+
+@app.command
+def worker() -> None:
+    """Run background jobs only."""
+    with installation.database(_settings()) as ready:
+        sys.exit(serving.work(ready))
+
+
+@app.command
+def migrate() -> None:
+    """Bring the database to the schema of this release."""
+    with installation.database(_settings()) as ready:
+        applied = installation.bring_up_to_date(ready)
+    for name in applied:
+        out.print(f"applied {name}")
+    out.print("The schema is up to date.")
+
+
+@app.command
+def bootstrap(
+    *, name: str = "My project", timezone: str = "UTC", currency: str = "USD", json: AsJson = False
+) -> None:
+    """Make a project and its first server key. The token is shown this once.
+
+    Parameters
+    ----------
+    name
+        Name of the project.
+    timezone
+        IANA name of the zone in which the project's days and hours are meant.
+    currency
+        ISO 4217 code of its amounts.
+    """
+    from guerdon.projects.bootstrap import Credentials, create_project
+
+    async def make(dsn: str) -> Credentials:
+        conn = await db.connect(dsn)
+        try:
+            async with conn.transaction():
+                return await create_project(conn, name, timezone, currency)
+        finally:
+            await conn.close()
+
+    with installation.database(_settings()) as ready:
+        installation.bring_up_to_date(ready)
+        made = asyncio.run(make(ready.database_url))
+    address = f"http://{ready.host}:{ready.port}"
+    if json:
+        print(msgspec.json.encode(msgspec.structs.asdict(made) | {"address": address}).decode())
+        return
+    out.print(
+        f"Project {made.project_id} ({name}, {timezone}). Keep the token, it is not shown again:",
+        highlight=False,
+    )
+    print(f"X-App-Id: {made.app_id}\nX-App-Token: {made.app_token}")
+
+
+@app.command
+def demo(*, again: bool = False) -> None:
+    """A project with real purchases in ./.guerdon, server and worker, with nothing to set up.
+
+    Parameters
+    ----------
+    again
+        Replay the day of baskets once more.
+    """
+    from guerdon.demo.dataset import DatasetMissing
+    from guerdon.demo.run import run_demo
+
+    try:
+        run_demo(_settings(log_format="text", log_level="warning"), again=again)
+    except DatasetMissing as problem:
+        err.print(f"guerdon: {problem}", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(1)
+
+
+@app.command
+def doctor(*, json: AsJson = False) -> None:
+    """Say what is wrong with this installation and how to mend it; exit code 1 when something is."""
+    from guerdon.doctor import Finding, examine
+
+    try:
+        found = examine(_settings())
+    except SettingsError as problem:
+        found = [Finding("settings", "fail", str(problem), "See docs/operate/settings.md.")]
+    if json:
+        print(msgspec.json.encode(found).decode())
+    else:
+        for finding in found:
+            out.print(f"[{COLOURS[finding.level]}]{finding.level:<4}[/] {finding.check}: ", end="")
+            out.print(finding.says, markup=False, highlight=False, soft_wrap=True)
+            if finding.mend:
+                out.print(f"     → {finding.mend}", markup=False, highlight=False, soft_wrap=True)
+    sys.exit(any(finding.level == "fail" for finding in found))
+
+
+@app.command
+def verify(*, json: AsJson = False) -> None:
+    """Check that the books agree: counters, limits, rollbacks, events, totals; exit code 1 when they do not."""
+    from guerdon.verify import verify as check
+
+    with installation.database(_settings()) as ready:
+        results = asyncio.run(check(ready.database_url))
+    if json:
+        print(msgspec.json.encode(results, enc_hook=str).decode())
+    else:
+        for result in results:
+            outcome = "[green]ok[/]  " if result.holds else "[red]fail[/]"
+            out.print(
+                f"{outcome} {result.project_id} {result.invariant}: {result.says}",
+                highlight=False,
+                soft_wrap=True,
+            )
+            for row in result.rows:
+                out.print(f"     {row}", markup=False, soft_wrap=True)
+    sys.exit(not all(result.holds for result in results))
+
+
+@app.command
+def openapi(*, output: Path | None = None) -> None:
+    """Print the OpenAPI document.
+
+    Parameters
+    ----------
+    output
+        A file to write it to instead.
+    """
+    from guerdon.app import described
+
+    content = described().openapi_schema.to_schema()
+    document = msgspec.json.format(msgspec.json.encode(content), indent=2).decode()
+    if output is None:
+        print(document)
+    else:
+        output.write_text(document + "\n", encoding="utf-8")
+
+
+def _settings(**changes: object) -> Settings:
+    settings = load_settings()
+    changed = msgspec.structs.replace(settings, **changes)
+    # replace() does not look at the values
+    try:
+        msgspec.convert(msgspec.structs.asdict(changed), Settings)
+    except msgspec.ValidationError as problem:
+        raise SettingsError(f"An option is not right: {problem}") from problem
+    log.configure(changed.log_level, changed.log_format)
+    return changed
+
+
+def _missing(settings: Settings) -> list[str]:
+    """Missing migrations; none when the database does not answer, for the servers wait for it."""
+    try:
+        return installation.missing_migrations(settings)
+    except db.ConnectionLost:
+        return []
+
+
+@contextlib.contextmanager
+def _mistakes_in_words() -> Iterator[None]:
+    """Print what an operator can mend as a sentence, without a trace."""
+    try:
+        yield
+    except BrokenPipeError:  # `guerdon openapi | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except SettingsError as problem:
+        err.print(str(problem), markup=False, highlight=False, soft_wrap=True)
+        sys.exit(BAD_SETTINGS)
+    except ApiError as problem:
+        faults = "; ".join(f"{fault.path} {fault.message}" for fault in problem.faults or [])
+        err.print(f"guerdon: {problem} {faults}".rstrip(), markup=False, highlight=False, soft_wrap=True)
+        sys.exit(1)
+    except (
+        PostgresError,
+        MigrationError,
+        serving.ServingError,
+        db.DatabaseError,
+        *db.ConnectionLost,
+    ) as problem:
+        what = str(problem) or type(problem).__name__
+        err.print(
+            f"guerdon: {what} (guerdon doctor may tell more)", markup=False, highlight=False, soft_wrap=True
+        )
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def main() -> None:
+    """Entry point of the `guerdon` script."""
+    with _mistakes_in_words():
+        app()

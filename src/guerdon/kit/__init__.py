@@ -1,0 +1,1 @@
+"""The ground under every slice: database, web, errors, jobs. It knows nothing of promotions."""

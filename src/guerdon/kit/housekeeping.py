@@ -1,0 +1,67 @@
+"""What is forgotten in time: old idempotency keys, ended jobs and their files. Small transactions, any worker."""
+
+from typing import LiteralString
+
+from guerdon.kit import db
+from guerdon.kit.job_worker import Periodic
+from guerdon.kit.jobs import JobHandler, Work
+
+BATCH = 2_000
+
+PROJECTS = "select id from projects order by id"
+
+# Quiet jobs are kept 2 days, files of ended ones 30, what callers may ask about 90.
+FORGET_KEYS = """
+    delete from idempotency_keys where project_id = $1 and key = any(array(
+        select key from idempotency_keys
+        where project_id = $1 and created_at < now() - make_interval(days => $3) limit $2
+    ))
+"""
+
+FORGET_JOBS = """
+    delete from jobs where project_id = $1 and id = any(array(
+        select id from jobs
+        where project_id = $1 and status in ('DONE', 'DEAD', 'CANCELED') and finished_at < now() - case
+            when status = 'DONE' and action_type is null then interval '2 days' else interval '90 days' end
+        limit $2
+    ))
+"""
+
+FORGET_FILES = """
+    delete from job_files where project_id = $1 and job_id = any(array(
+        select f.job_id from job_files f join jobs j on j.project_id = f.project_id and j.id = f.job_id
+        where f.project_id = $1 and j.status in ('DONE', 'DEAD', 'CANCELED')
+          and j.finished_at < now() - interval '30 days'
+        group by f.job_id limit 10
+    ))
+"""
+
+
+def forget_keys(days: int) -> JobHandler:
+    """A handler that forgets Idempotency-Keys older than so many days."""
+
+    async def forget(work: Work) -> None:
+        await _in_batches(work, FORGET_KEYS, BATCH, days)
+
+    return forget
+
+
+async def forget_jobs(work: Work) -> None:
+    """Files of ended jobs, then the jobs themselves."""
+    await _in_batches(work, FORGET_FILES)
+    await _in_batches(work, FORGET_JOBS, BATCH)
+
+
+async def _in_batches(work: Work, sql: LiteralString, *args: int) -> None:
+    projects = [row["id"] for row in await db.records(work.pool, PROJECTS)]
+    for project_id in ["", *projects]:
+        while await db.execute(work.pool, sql, project_id, *args) and not work.stopping:
+            pass
+
+
+def jobs(idempotency_days: int) -> dict[str, JobHandler]:
+    """The kinds of job of this file."""
+    return {"forget.keys": forget_keys(idempotency_days), "forget.jobs": forget_jobs}
+
+
+PERIODIC = [Periodic("forget.keys", every=3600, offset=600), Periodic("forget.jobs", every=3600, offset=1800)]

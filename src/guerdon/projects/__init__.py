@@ -1,0 +1,1 @@
+"""Projects, in which everything else lives, and the keys that open them."""

@@ -1,0 +1,258 @@
+"""`guerdon verify`: statements that must find nothing. Each returns the rows that break an invariant."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, LiteralString
+
+import msgspec
+
+from guerdon.kit import db
+
+SHOWN_ROWS = 20
+LONGEST_SECONDS = 3600
+
+
+class Invariant(msgspec.Struct, frozen=True):
+    """`sql` takes a project's id as $1 and returns offending rows: first column the id, then what is wrong."""
+
+    name: str
+    says: str
+    sql: LiteralString
+
+
+class Result(msgspec.Struct, frozen=True):
+    """What one invariant found in one project. `rows` are at most SHOWN_ROWS of the offending ones."""
+
+    invariant: str
+    project_id: str
+    says: str
+    rows: list[dict[str, Any]]
+
+    @property
+    def holds(self) -> bool:
+        return not self.rows
+
+
+INVARIANTS: tuple[Invariant, ...] = (
+    Invariant(
+        "voucher-counter",
+        "a voucher's redeemed_quantity is the number of its redemptions that succeeded and were not rolled back, "
+        "besides the uses it was imported with",
+        """
+        with counted as (
+            select voucher_id, count(*) as redeemed
+            from redemptions
+            where project_id = $1 and voucher_id is not null and object = 'redemption' and status = 'SUCCEEDED'
+            group by voucher_id
+        )
+        select v.id, v.code, v.redeemed_quantity, v.redeemed_before, coalesce(c.redeemed, 0) as redeemed
+        from vouchers v
+        left join counted c on c.voucher_id = v.id
+        where v.project_id = $1 and v.redeemed_quantity <> v.redeemed_before + coalesce(c.redeemed, 0)
+        limit 20
+        """,
+    ),
+    Invariant(
+        "voucher-limit",
+        "no voucher is redeemed more often than its quantity allows",
+        """
+        select id, code, redeemed_quantity, quantity
+        from vouchers
+        where project_id = $1 and redeemed_quantity > quantity
+        limit 20
+        """,
+    ),
+    Invariant(
+        "voucher-terms",
+        "every code finds its terms, has terms of its own once redeemed, and the limit that those say",
+        """
+        select v.id, v.code, v.terms_id, v.quantity, v.redeemed_quantity
+        from vouchers v
+        left join campaigns c on c.project_id = $1 and c.id = v.campaign_id
+        left join voucher_terms t on t.project_id = $1 and t.id = coalesce(v.terms_id, c.terms_id)
+        where v.project_id = $1
+          and (t.id is null
+               or (v.redeemed_quantity > 0 and v.terms_id is null)
+               or (v.terms_id is not null
+                   and v.quantity is distinct from (t.body #>> '{redemption,quantity}')::bigint))
+        limit 20
+        """,
+    ),
+    Invariant(
+        "campaign-count",
+        "a campaign's vouchers_count is the number of its codes",
+        """
+        with counted as (
+            select campaign_id, count(*) as codes
+            from vouchers
+            where project_id = $1 and campaign_id is not null and deleted_at is null
+            group by campaign_id
+        )
+        select c.id, c.name, c.vouchers_count, coalesce(n.codes, 0) as codes
+        from campaigns c
+        left join counted n on n.campaign_id = c.id
+        where c.project_id = $1 and c.deleted_at is null and c.vouchers_count <> coalesce(n.codes, 0)
+        limit 20
+        """,
+    ),
+    Invariant(
+        "redemption-amount",
+        "a redemption's amount is the sum of what it gave",
+        """
+        select id, amount, given
+        from redemptions
+        where project_id = $1 and object = 'redemption' and result = 'SUCCESS' and voucher_id is not null
+          and amount <> coalesce((given ->> 'total')::bigint, 0)
+        limit 20
+        """,
+    ),
+    Invariant(
+        "stack-sum",
+        "the amount of a stack, or of its rollback, is the sum of its parts",
+        """
+        with parts as (
+            select parent_id, sum(amount) as amount
+            from redemptions
+            where project_id = $1 and parent_id is not null and result = 'SUCCESS'
+            group by parent_id
+        )
+        select p.id, p.object, p.amount, coalesce(s.amount, 0) as sum_of_parts
+        from redemptions p
+        left join parts s on s.parent_id = p.id
+        where p.project_id = $1 and p.related_object_type = 'redemption' and p.parent_id is null
+          and p.result = 'SUCCESS' and p.amount <> coalesce(s.amount, 0)
+        limit 20
+        """,
+    ),
+    Invariant(
+        "rollback-sum",
+        "what was returned of a redemption is the sum of its rollbacks, and never more than was given",
+        """
+        with returned as (
+            select redemption_id, -sum(amount) as amount
+            from redemptions
+            where project_id = $1 and object = 'redemption_rollback' and result = 'SUCCESS'
+              and redemption_id is not null
+            group by redemption_id
+        )
+        select r.id, r.amount, r.returned_amount, coalesce(b.amount, 0) as rolled_back
+        from redemptions r
+        left join returned b on b.redemption_id = r.id
+        where r.project_id = $1 and r.object = 'redemption'
+          and (r.returned_amount <> coalesce(b.amount, 0) or r.returned_amount > r.amount)
+        limit 20
+        """,
+    ),
+    Invariant(
+        "rollback-whole",
+        "a code's redemption counts as rolled back when, and only when, all that it gave came back",
+        """
+        select id, amount, returned_amount, status
+        from redemptions
+        where project_id = $1 and object = 'redemption' and result = 'SUCCESS' and voucher_id is not null
+          and ((status = 'ROLLED_BACK' and returned_amount <> amount)
+               or (status <> 'ROLLED_BACK' and amount > 0 and returned_amount = amount))
+        limit 20
+        """,
+    ),
+    Invariant(
+        "rollback-target",
+        "every rollback that succeeded names a redemption that succeeded before",
+        """
+        select b.id, b.redemption_id
+        from redemptions b
+        left join redemptions r
+          on r.project_id = $1 and r.id = b.redemption_id and r.object = 'redemption' and r.result = 'SUCCESS'
+        where b.project_id = $1 and b.object = 'redemption_rollback' and b.result = 'SUCCESS'
+          and (r.id is null or r.created_at > b.created_at)
+        limit 20
+        """,
+    ),
+    Invariant(
+        "redemption-event",
+        "every redemption and every rollback has told of itself in an event; the codes of a refused stack need not",
+        """
+        select r.id, r.object, r.result
+        from redemptions r
+        where r.project_id = $1 and (r.result = 'SUCCESS' or r.parent_id is null)
+          and not exists (select 1 from events e where e.project_id = $1 and e.entity_id = r.id)
+        limit 20
+        """,
+    ),
+    Invariant(
+        "redemption-order",
+        "a redemption that succeeded on an order finds that order",
+        """
+        select r.id, r.order_id
+        from redemptions r
+        left join orders o on o.project_id = $1 and o.id = r.order_id
+        where r.project_id = $1 and r.object = 'redemption' and r.result = 'SUCCESS'
+          and r.order_id is not null and o.id is null
+        limit 20
+        """,
+    ),
+    Invariant(
+        "order-totals",
+        "an order's total discount is that of the order and of its items, and its total what remains of its amount",
+        """
+        select id, amount, discount_amount, items_discount_amount, total_discount_amount, total_amount
+        from orders
+        where project_id = $1 and amount is not null
+          and (total_discount_amount <> coalesce(discount_amount, 0) + coalesce(items_discount_amount, 0)
+               or total_amount <> amount - coalesce(total_discount_amount, 0)
+               or total_amount < 0)
+        limit 20
+        """,
+    ),
+    Invariant(
+        "order-items",
+        "the discounts of an order's items add up to its items_discount_amount",
+        """
+        with summed as (
+            select o.id, o.items_discount_amount, sum(coalesce((item ->> 'discount_amount')::bigint, 0)) as items
+            from orders o, json_array_elements(o.items) item
+            where o.project_id = $1 and json_typeof(o.items) = 'array'
+            group by o.id, o.items_discount_amount
+        )
+        select id, items_discount_amount, items as sum_of_items
+        from summed
+        where coalesce(items_discount_amount, 0) <> items
+        limit 20
+        """,
+    ),
+    Invariant(
+        "idempotency-answer",
+        "every Idempotency-Key that is kept has an answer, and finds the redemption that keeps the order of it",
+        """
+        select k.key, k.status, k.order_of
+        from idempotency_keys k
+        left join redemptions r on r.project_id = $1 and r.id = k.order_of
+        where k.project_id = $1 and (k.status <= 0 or (k.order_of is not null and r."order" is null))
+        limit 20
+        """,
+    ),
+)
+
+PROJECTS = "select id from projects order by id"
+
+
+async def verify(dsn: str, invariants: Sequence[Invariant] = INVARIANTS) -> list[Result]:
+    """Check every invariant in every project, all on one snapshot, so that it may run beside traffic."""
+    results = []
+    async with _snapshot(dsn) as conn:
+        for (project_id,) in await db.records(conn, PROJECTS):
+            for invariant in invariants:
+                rows = await conn.fetch(invariant.sql, project_id, timeout=LONGEST_SECONDS)
+                shown = [dict(row) for row in rows[:SHOWN_ROWS]]
+                results.append(Result(invariant.name, project_id, invariant.says, shown))
+    return results
+
+
+@asynccontextmanager
+async def _snapshot(dsn: str) -> AsyncIterator[db.Conn]:
+    conn = await db.connect(dsn, {"statement_timeout": "0"})
+    try:
+        async with conn.transaction(isolation="repeatable_read", readonly=True):
+            yield conn
+    finally:
+        await conn.close()

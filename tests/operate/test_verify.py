@@ -1,0 +1,109 @@
+"""Every invariant is broken once by hand, and named."""
+
+from __future__ import annotations
+
+import asyncpg
+import pytest
+
+from guerdon.verify import INVARIANTS, verify
+
+BASE = """
+insert into projects (id, name) values ('p', 'P');
+insert into voucher_terms (project_id, id, body) values ('p', 't', '{"redemption": {"quantity": 5}}');
+insert into vouchers (project_id, id, code, code_key, terms_id, quantity, redeemed_quantity)
+    values ('p', 'v', 'CODE', 'CODE', 't', 5, 1);
+insert into orders (project_id, id, status, amount, discount_amount, items_discount_amount,
+                    total_discount_amount, total_amount, items)
+    values ('p', 'o', 'PAID', 1000, 100, 50, 150, 850, '[{"discount_amount": 50}]');
+insert into redemptions (project_id, id, object, result, status, related_object_type, related_object_id,
+                         voucher_id, order_id, amount, given, "order")
+    values ('p', 'r', 'redemption', 'SUCCESS', 'SUCCEEDED', 'voucher', 'v', 'v', 'o', 150, '{"total": 150}', '{}');
+insert into redemptions (project_id, id, object, result, status, related_object_type, related_object_id, parent_id)
+    values ('p', 'f', 'redemption', 'FAILURE', 'FAILED', 'voucher', 'v', 'refused stack');
+insert into events (project_id, id, type, entity_id) values ('p', 'e', 'redemption.succeeded', 'r');
+insert into campaigns (project_id, id, name, campaign_type, type, terms_id)
+    values ('p', 'c', 'C', 'DISCOUNT_COUPONS', 'AUTO_UPDATE', 't');
+insert into idempotency_keys (project_id, key, fingerprint, status, body, order_of)
+    values ('p', 'k', '', 200, '', 'r');
+"""
+
+BREAKS = {
+    "voucher-counter": "update vouchers set redeemed_quantity = 2",
+    "voucher-limit": """
+        do $$ declare c text; begin
+            for c in select conname from pg_constraint where conrelid = 'vouchers'::regclass and contype = 'c' loop
+                execute format('alter table vouchers drop constraint %I', c);
+            end loop;
+        end $$;
+        update vouchers set quantity = 0;
+        update voucher_terms set body = '{"redemption": {"quantity": 0}}'
+    """,
+    "voucher-terms": "update vouchers set terms_id = 'gone'",
+    "campaign-count": "update campaigns set vouchers_count = 1",
+    "redemption-amount": """update redemptions set given = '{"total": 149}' where id = 'r'""",
+    "stack-sum": """
+        insert into redemptions (project_id, id, object, result, status, related_object_type, related_object_id, amount)
+        values ('p', 's', 'redemption', 'SUCCESS', 'SUCCEEDED', 'redemption', 's', 151);
+        update redemptions set parent_id = 's' where id = 'r';
+        insert into events (project_id, id, type, entity_id) values ('p', 'e3', 'redemption.succeeded', 's')
+    """,
+    "rollback-sum": "update redemptions set returned_amount = 10 where id = 'r'",
+    "rollback-whole": "update redemptions set status = 'ROLLED_BACK' where id = 'r'; update vouchers set redeemed_quantity = 0",
+    "rollback-target": """
+        insert into redemptions (project_id, id, object, result, status, related_object_type, related_object_id,
+                                 redemption_id, amount)
+        values ('p', 'rr', 'redemption_rollback', 'SUCCESS', 'SUCCEEDED', 'voucher', 'v', 'gone', -5);
+        insert into events (project_id, id, type, entity_id) values ('p', 'e2', 'redemption.rollback.succeeded', 'rr')
+    """,
+    "redemption-event": "delete from events",
+    "redemption-order": "update redemptions set order_id = 'gone' where id = 'r'",
+    "order-totals": "update orders set discount_amount = 99",
+    "order-items": """update orders set items = '[{"discount_amount": 49}]'""",
+    "idempotency-answer": "update idempotency_keys set status = 0",
+}
+
+
+async def broken(dsn: str) -> list[str]:
+    return [result.invariant for result in await verify(dsn) if not result.holds]
+
+
+async def test_sound_books_are_sound(fresh_database_url: str) -> None:
+    connection = await asyncpg.connect(fresh_database_url)
+    await connection.execute(BASE)
+    await connection.close()
+    results = await verify(fresh_database_url)
+    assert [result.invariant for result in results] == [invariant.name for invariant in INVARIANTS]
+    assert await broken(fresh_database_url) == []
+
+
+@pytest.mark.parametrize("name", [invariant.name for invariant in INVARIANTS])
+async def test_a_broken_book_is_named(fresh_database_url: str, name: str) -> None:
+    connection = await asyncpg.connect(fresh_database_url)
+    await connection.execute(BASE + BREAKS[name])
+    await connection.close()
+    assert await broken(fresh_database_url) == [name]
+
+
+OTHERWISE = [
+    ("voucher-counter", "update vouchers set redeemed_before = 1"),
+    ("voucher-terms", "update vouchers set quantity = 6"),
+    (
+        "rollback-whole",
+        """
+        update redemptions set returned_amount = 150 where id = 'r';
+        insert into redemptions (project_id, id, object, result, status, related_object_type, related_object_id,
+                                 redemption_id, amount)
+        values ('p', 'rr', 'redemption_rollback', 'SUCCESS', 'SUCCEEDED', 'voucher', 'v', 'r', -150);
+        insert into events (project_id, id, type, entity_id) values ('p', 'e2', 'redemption.rollback.succeeded', 'rr')
+        """,
+    ),
+    ("idempotency-answer", "update idempotency_keys set order_of = 'gone'"),
+]
+
+
+@pytest.mark.parametrize(("name", "sql"), OTHERWISE)
+async def test_a_book_broken_otherwise_is_named_too(fresh_database_url: str, name: str, sql: str) -> None:
+    connection = await asyncpg.connect(fresh_database_url)
+    await connection.execute(BASE + sql)
+    await connection.close()
+    assert await broken(fresh_database_url) == [name]
