@@ -1,0 +1,1 @@
+"""Orders: what customers buy, with totals reckoned by the engine."""

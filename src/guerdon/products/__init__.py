@@ -1,0 +1,1 @@
+"""What is sold: products and their SKUs, with the prices that orders fall back on."""
