@@ -1,0 +1,102 @@
+"""What callers send about campaigns."""
+
+from typing import Annotated, Any, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from guerdon.engine.durations import parse_duration
+from guerdon.kit.errors import ApiError, Fault, invalid_payload
+from guerdon.vouchers.terms import LimitIn, Metadata, Name, Text, WindowsIn
+
+CAMPAIGN_TYPES = ("DISCOUNT_COUPONS", "GIFT_VOUCHERS", "LOYALTY_PROGRAM", "PROMOTION", "REFERRAL_PROGRAM")
+MOST_CODES = 20_000_000
+
+Duration = Annotated[str, Meta(max_length=64, description="ISO 8601, such as P24D")]
+
+
+class CampaignVoucherIn(Struct, kw_only=True):
+    """What every code of the campaign promises, and how codes look. `code` is the one code of a STANDALONE campaign."""
+
+    type: Annotated[str, Meta(max_length=64)] | None = None
+    discount: dict[str, Any] | None = None
+    gift: dict[str, Any] | None = None
+    loyalty_card: dict[str, Any] | None = None
+    redemption: LimitIn | None = None
+    code_config: dict[str, Any] | None = None
+    code: Annotated[str, Meta(max_length=512)] | None = None
+    is_referral_code: bool | None = None
+
+
+class CampaignIn(WindowsIn, kw_only=True):
+    """A campaign to be, with `vouchers_count` codes made for it."""
+
+    name: Name
+    campaign_type: Annotated[str, Meta(max_length=64)] | None = None
+    type: Literal["AUTO_UPDATE", "STATIC", "STANDALONE"] = "AUTO_UPDATE"
+    description: Text | None = None
+    voucher: CampaignVoucherIn | None = None
+    promotion: dict[str, Any] | None = None
+    referral_program: dict[str, Any] | None = None
+    loyalty_tiers_expiration: dict[str, Any] | None = None
+    vouchers_count: Annotated[int, Meta(ge=0, le=MOST_CODES)] | None = None
+    active: bool | None = None
+    join_once: bool | None = None
+    auto_join: bool | None = None
+    use_voucher_metadata_schema: bool | None = None
+    activity_duration_after_publishing: Duration | None = None
+    validation_rules: list[str] | None = None
+    metadata: Metadata | None = None
+    access_settings: dict[str, Any] | None = None
+    options: dict[str, Any] | None = None
+
+
+class CampaignChange(WindowsIn, kw_only=True):
+    """What is to change. Absent stays; null clears; metadata is merged, `unset_metadata_fields` names keys to drop."""
+
+    type: Literal["AUTO_UPDATE", "STATIC", "STANDALONE"] | None = None
+    description: Text | UnsetType | None = UNSET
+    discount: dict[str, Any] | None = None
+    redemption: LimitIn | None = None
+    voucher: CampaignVoucherIn | None = None
+    join_once: bool | None = None
+    auto_join: bool | None = None
+    activity_duration_after_publishing: Duration | UnsetType | None = UNSET
+    metadata: Metadata | None = None
+    unset_metadata_fields: list[str] | None = None
+
+
+def check_campaign_type(data: CampaignIn) -> None:
+    """Raise `ApiError` 400 for campaigns of a type that is not there; absent, it is inferred."""
+    wanted = data.campaign_type or _inferred(data)
+    if wanted not in CAMPAIGN_TYPES:
+        raise invalid_payload(Fault("campaign_type", "must be one of " + ", ".join(CAMPAIGN_TYPES)))
+    if wanted != "DISCOUNT_COUPONS":
+        raise ApiError(
+            400,
+            "invalid_campaign",
+            "Invalid campaign",
+            f"Campaigns of type {wanted} are not available yet; DISCOUNT_COUPONS are.",
+            faults=[Fault("campaign_type", f"{wanted} is not available yet")],
+        )
+
+
+def check_duration(text: str | UnsetType | None) -> None:
+    """Raise `ApiError` 400 for what is no ISO 8601 duration."""
+    if isinstance(text, str):
+        try:
+            parse_duration(text)
+        except ValueError as error:
+            raise invalid_payload(Fault("activity_duration_after_publishing", str(error))) from None
+
+
+def _inferred(data: CampaignIn) -> str:
+    voucher = data.voucher or CampaignVoucherIn()
+    if data.promotion is not None:
+        return "PROMOTION"
+    if voucher.is_referral_code or data.referral_program is not None:
+        return "REFERRAL_PROGRAM"
+    if voucher.type == "GIFT_VOUCHER" or voucher.gift is not None:
+        return "GIFT_VOUCHERS"
+    if voucher.type == "LOYALTY_CARD" or voucher.loyalty_card is not None:
+        return "LOYALTY_PROGRAM"
+    return "DISCOUNT_COUPONS"

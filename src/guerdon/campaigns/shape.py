@@ -1,0 +1,139 @@
+"""How a campaign looks in answers."""
+
+from datetime import datetime
+from typing import Any, Literal, LiteralString
+
+from msgspec import UNSET, Struct, UnsetType
+
+from guerdon.engine.codes import COUPON_LENGTH, UNAMBIGUOUS
+from guerdon.kit.clock import iso
+from guerdon.vouchers.shape import RuleAssignments
+
+COLUMNS: LiteralString = """
+    c.id, c.name, c.campaign_type, c.type, c.terms_id, c.voucher, c.description, c.category, c.category_id, c.active,
+    c.join_once, c.auto_join, c.protected, c.use_voucher_metadata_schema, c.activity_duration_after_publishing,
+    c.metadata, c.creation_status, c.vouchers_generation_status, c.vouchers_count, c.created_at, c.updated_at, t.body
+"""
+
+WINDOWS = ("start_date", "expiration_date", "validity_timeframe", "validity_day_of_week", "validity_hours")
+
+
+class CampaignRow(Struct, kw_only=True):
+    """A campaign with the body of its terms. `voucher` holds the code config and a generic code."""
+
+    id: str
+    name: str
+    campaign_type: str
+    type: str
+    terms_id: str
+    voucher: dict[str, Any]
+    description: str | None
+    category: str | None
+    category_id: str | None
+    active: bool
+    join_once: bool
+    auto_join: bool
+    protected: bool
+    use_voucher_metadata_schema: bool
+    activity_duration_after_publishing: str | None
+    metadata: dict[str, Any]
+    creation_status: str
+    vouchers_generation_status: str
+    vouchers_count: int
+    created_at: datetime
+    updated_at: datetime | None
+    body: dict[str, Any]
+
+    def answer(self) -> "Campaign":
+        """The campaign as answered."""
+        return build(self)
+
+
+class CampaignVoucher(Struct, kw_only=True):
+    """What each of a campaign's codes promises, and how codes look."""
+
+    type: str
+    discount: dict[str, Any] | UnsetType = UNSET
+    redemption: dict[str, int | None]
+    code_config: dict[str, Any]
+    is_referral_code: bool = False
+    code: str | UnsetType = UNSET
+    start_date: str | UnsetType = UNSET
+    expiration_date: str | UnsetType = UNSET
+    validity_timeframe: dict[str, Any] | UnsetType = UNSET
+    validity_day_of_week: list[int] | UnsetType = UNSET
+    validity_hours: dict[str, Any] | UnsetType = UNSET
+
+
+class Campaign(Struct, kw_only=True):
+    """A campaign as answered."""
+
+    id: str
+    name: str
+    description: str | UnsetType = UNSET
+    campaign_type: str
+    type: str
+    voucher: CampaignVoucher
+    auto_join: bool
+    join_once: bool
+    use_voucher_metadata_schema: bool
+    start_date: str | UnsetType = UNSET
+    expiration_date: str | UnsetType = UNSET
+    validity_timeframe: dict[str, Any] | UnsetType = UNSET
+    validity_day_of_week: list[int] | UnsetType = UNSET
+    validity_hours: dict[str, Any] | UnsetType = UNSET
+    activity_duration_after_publishing: str | UnsetType = UNSET
+    vouchers_count: int
+    active: bool
+    metadata: dict[str, Any]
+    created_at: str
+    updated_at: str | UnsetType = UNSET
+    category: str | UnsetType = UNSET
+    creation_status: str
+    vouchers_generation_status: str
+    protected: bool
+    category_id: str | None
+    categories: list[dict[str, Any]] = []
+    validation_rules_assignments: RuleAssignments = RuleAssignments()
+    object: Literal["campaign"] = "campaign"
+
+
+def _code_config(given: dict[str, Any]) -> dict[str, Any]:
+    """How codes look, whole: what was not given is the default; the pattern is the random part alone."""
+    whole = {"length": COUPON_LENGTH, "charset": UNAMBIGUOUS} | given
+    return {"pattern": "#" * whole["length"]} | whole
+
+
+def build(row: CampaignRow) -> Campaign:
+    """A campaign's answer; what is not set is left out, as the reference does."""
+    windows = {name: row.body[name] for name in WINDOWS if name in row.body}
+    return Campaign(
+        id=row.id,
+        name=row.name,
+        description=row.description or UNSET,
+        campaign_type=row.campaign_type,
+        type=row.type,
+        voucher=CampaignVoucher(
+            type="DISCOUNT_VOUCHER",
+            discount=row.body.get("discount", UNSET),
+            redemption=row.body.get("redemption") or {"quantity": None},
+            code_config=_code_config(row.voucher.get("code_config", {})),
+            code=row.voucher.get("code", UNSET),
+            **windows,
+        ),
+        auto_join=row.auto_join,
+        join_once=row.join_once,
+        use_voucher_metadata_schema=row.use_voucher_metadata_schema,
+        **windows,
+        activity_duration_after_publishing=row.activity_duration_after_publishing or UNSET,
+        vouchers_count=row.vouchers_count,
+        active=row.active,
+        metadata=row.metadata,
+        created_at=iso(row.created_at),
+        updated_at=UNSET if row.updated_at is None else iso(row.updated_at),
+        category=row.category or UNSET,
+        creation_status=row.creation_status,
+        vouchers_generation_status=row.vouchers_generation_status,
+        protected=row.protected,
+        category_id=row.category_id,
+    )

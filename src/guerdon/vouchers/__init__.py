@@ -1,0 +1,1 @@
+"""Vouchers: single codes and what each of them promises."""

@@ -1,0 +1,81 @@
+"""Changing one voucher. An edit of what it promises gives it terms of its own: from then on it no longer follows
+its campaign. Switching it on and off, its texts and its metadata leave the terms alone."""
+
+from msgspec import UNSET
+
+from guerdon.kit.call import Call
+from guerdon.kit.errors import Fault, invalid_payload, not_found
+from guerdon.kit.outbox import Event, emit
+from guerdon.vouchers import store
+from guerdon.vouchers.requests import VoucherChange, check_kind
+from guerdon.vouchers.shape import Voucher
+from guerdon.vouchers.terms import merge, quantity_of
+
+
+async def find_locked(call: Call, code: str) -> store.VoucherWithTerms:
+    """The voucher behind a code or id, ours until the transaction ends. Raises `ApiError` 404."""
+    found = await store.find(call.db, call.project_id, code, call.caller.case_sensitive_codes, lock=True)
+    if found is None:
+        raise not_found("voucher", code)
+    return found
+
+
+async def change(call: Call, code: str, data: VoucherChange) -> Voucher:
+    """Apply an edit. Raises `ApiError` 400 (`invalid_voucher` for another type of discount), 404."""
+    check_kind(data)
+    voucher = await find_locked(call, code)
+    if data.says_terms():
+        body = merge(voucher.body, data, call.caller.zone, discount=data.discount, limit=data.redemption)
+        voucher.body = body
+        voucher.quantity = quantity_of(body)
+        voucher.terms_id = await store.insert_terms(call.db, call.project_id, body)
+        voucher.category, voucher.category_id = None, None
+        if voucher.quantity is not None and voucher.quantity < voucher.redeemed_quantity:
+            raise invalid_payload(
+                Fault("redemption.quantity", f"has been redeemed {voucher.redeemed_quantity} times already"),
+                key="invalid_voucher",
+                message="Invalid voucher",
+            )
+    if data.additional_info is not UNSET:
+        voucher.additional_info = data.additional_info
+    if data.active is not None:
+        voucher.active = data.active
+    if data.metadata is not None:
+        voucher.metadata = voucher.metadata | data.metadata
+    await store.update(call.db, call.project_id, voucher)
+    return await _told(call, voucher, "voucher.updated")
+
+
+async def switch(call: Call, code: str, active: bool) -> Voucher:
+    """Turn a voucher on or off. Raises `ApiError` 404."""
+    voucher = await find_locked(call, code)
+    await store.set_active(call.db, call.project_id, voucher.id, active)
+    return await _told(call, voucher, "voucher.enabled" if active else "voucher.disabled")
+
+
+async def remove(call: Call, code: str, force: bool) -> None:
+    """Put a voucher into the bin, where its code stays taken, or erase it. Raises `ApiError` 404.
+
+    With `force` a voucher that lies in the bin is found too.
+    """
+    voucher = await store.find(call.db, call.project_id, code, call.caller.case_sensitive_codes, lock=True)
+    if voucher is None:
+        binned = await store.find_any(call.db, call.project_id, code, call.caller.case_sensitive_codes)
+        if not force or binned is None:
+            raise not_found("voucher", code)
+        await store.remove(call.db, call.project_id, binned, force=True)
+        return
+    await store.remove(call.db, call.project_id, voucher.id, force)
+    if voucher.campaign_id is not None:
+        await store.count_in_campaign(call.db, call.project_id, voucher.campaign_id, -1)
+    event = Event(
+        "voucher.deleted", voucher.id, data={"code": voucher.code, "campaign_id": voucher.campaign_id}
+    )
+    await emit(call.db, call.project_id, [event], call.request_id)
+
+
+async def _told(call: Call, voucher: store.VoucherWithTerms, event: str) -> Voucher:
+    await emit(call.db, call.project_id, [Event(event, voucher.id)], call.request_id)
+    changed = await store.find(call.db, call.project_id, voucher.id, call.caller.case_sensitive_codes)
+    assert changed is not None
+    return changed.answer()

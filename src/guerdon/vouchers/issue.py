@@ -1,0 +1,115 @@
+"""Making one voucher: alone in the world, or one more code of a campaign."""
+
+from typing import Any
+
+from guerdon.engine.codes import CodeConfig
+from guerdon.kit.call import Call
+from guerdon.kit.errors import ApiError, Fault, duplicate, invalid_payload, not_found
+from guerdon.kit.ids import new_id
+from guerdon.kit.outbox import Event, emit
+from guerdon.vouchers import store
+from guerdon.vouchers.codes import check_code, check_room, mint, read_config
+from guerdon.vouchers.requests import VoucherFields, VoucherIn, check_kind, check_rules
+from guerdon.vouchers.shape import Voucher
+from guerdon.vouchers.terms import merge, quantity_of
+
+DRAWS = 20
+"""How many random codes are tried: in a space that is half full, twenty are taken once in a million times."""
+
+
+async def issue(call: Call, data: VoucherIn, code: str | None) -> Voucher:
+    """Make a voucher under `code`, or under a random one.
+
+    Raises `ApiError` 400, 404 for an unknown campaign, 409 when the code is taken.
+    """
+    check_kind(data)
+    check_rules(data.validation_rules)
+    config = read_config(data.code_config)
+    campaign = await _generic_campaign(call, data)
+    if campaign is not None:
+        return await add_to_campaign(call, campaign.id, campaign.body, data, code, config)
+    if data.discount is None:
+        raise invalid_payload(Fault("discount", "a discount voucher needs its discount"))
+    body = merge({}, data, call.caller.zone, discount=data.discount, limit=data.redemption)
+    return await _write(call, None, body, data, code, config)
+
+
+async def add_to_campaign(
+    call: Call,
+    campaign_id: str,
+    campaign_body: dict[str, Any],
+    data: VoucherFields,
+    code: str | None,
+    config: CodeConfig,
+) -> Voucher:
+    """Make one more code of a campaign. It follows the campaign's terms unless `data` says other ones."""
+    check_kind(data)
+    body = None
+    if data.says_terms():
+        body = merge(campaign_body, data, call.caller.zone, discount=data.discount, limit=data.redemption)
+    voucher = await _write(call, campaign_id, body, data, code, config)
+    if not await store.count_in_campaign(call.db, call.project_id, campaign_id, 1):
+        raise not_found("campaign", campaign_id)
+    return voucher
+
+
+async def _write(
+    call: Call,
+    campaign_id: str | None,
+    body: dict[str, Any] | None,
+    data: VoucherFields,
+    code: str | None,
+    config: CodeConfig,
+) -> Voucher:
+    voucher = store.NewVoucher(
+        id=new_id("voucher"),
+        code="" if code is None else check_code(code),
+        campaign_id=campaign_id,
+        terms_id=None if body is None else await store.insert_terms(call.db, call.project_id, body),
+        quantity=None if body is None else quantity_of(body),
+        active=True if data.active is None else data.active,
+        additional_info=data.additional_info or None,
+        metadata=data.metadata or {},
+    )
+    await _insert(call, voucher, config)
+    event = "voucher.created" if campaign_id is None else "campaign.vouchers.aded"
+    await emit(call.db, call.project_id, [Event(event, campaign_id or voucher.id)], call.request_id)
+    made = await store.find(call.db, call.project_id, voucher.code, call.caller.case_sensitive_codes)
+    assert made is not None and made.id == voucher.id
+    return made.answer()
+
+
+async def _insert(call: Call, voucher: store.NewVoucher, config: CodeConfig) -> None:
+    case_sensitive = call.caller.case_sensitive_codes
+    if voucher.code:
+        if not await store.insert(call.db, call.project_id, voucher, case_sensitive):
+            raise duplicate("voucher", voucher.code, "code")
+        return
+    check_room(config, 1, "code_config")
+    for _ in range(DRAWS):
+        for voucher.code in mint(config, 1):
+            if await store.insert(call.db, call.project_id, voucher, case_sensitive):
+                return
+    raise invalid_payload(
+        Fault("code_config", "nearly all codes it can make are taken"),
+        key="invalid_code_config",
+        message="Invalid code config",
+    )
+
+
+async def _generic_campaign(call: Call, data: VoucherIn) -> store.CampaignRef | None:
+    named = data.campaign_id or data.campaign
+    if named is None:
+        return None
+    campaign = await store.find_campaign(call.db, call.project_id, named)
+    if campaign is None:
+        raise not_found("campaign", named)
+    if campaign.type != "STANDALONE":
+        raise ApiError(
+            400,
+            "invalid_campaign",
+            "Invalid campaign",
+            f"The campaign is {campaign.type}: POST /v1/campaigns/{campaign.id}/vouchers adds codes to it. "
+            "Here codes are added to STANDALONE campaigns only.",
+        )
+    return campaign
