@@ -1,0 +1,119 @@
+"""The application: the routes of all slices behind the front door, and what they share while they run."""
+
+import functools
+import gc
+from collections.abc import Sequence
+from typing import Any
+
+from litestar import Litestar
+
+from guerdon import __version__
+from guerdon.kit import access, db, health, web
+from guerdon.kit.auth import Keys
+from guerdon.kit.call import Call, Route, State
+from guerdon.kit.front import Front
+from guerdon.kit.migrate import read_migrations
+from guerdon.redemptions.desk import Desk
+from guerdon.settings import Settings
+
+
+def routes() -> list[Route]:
+    """Every operation there is: the tables of the slices."""
+    import guerdon.bulk.api
+    import guerdon.campaigns.api
+    import guerdon.customers.api
+    import guerdon.orders.api
+    import guerdon.pages.api
+    import guerdon.products.api
+    import guerdon.redemptions.api
+    import guerdon.vouchers.api
+
+    return [
+        *guerdon.campaigns.api.ROUTES,
+        *guerdon.vouchers.api.ROUTES,
+        *guerdon.redemptions.api.ROUTES,
+        *guerdon.customers.api.ROUTES,
+        *guerdon.products.api.ROUTES,
+        *guerdon.orders.api.ROUTES,
+        *guerdon.bulk.api.ROUTES,
+        *guerdon.pages.api.ROUTES,
+        *health.routes(len(read_migrations())),
+        Route(method="GET", path="/openapi.json", handler=read_openapi, tag="Health", access="public"),
+    ]
+
+
+@functools.cache
+def openapi() -> bytes:
+    """The OpenAPI document as JSON; made from the code, so it needs no database."""
+    return web.ENCODER.encode(web.document(described()))
+
+
+async def read_openapi(call: Call) -> Any:
+    """This document."""
+    return openapi()
+
+
+class App:
+    """An ASGI application that opens what it needs at startup and closes it after the last answer."""
+
+    def __init__(self, settings: Settings, more: Sequence[Route] = ()) -> None:
+        self.settings = settings
+        self.more = more  # what a benchmark measures beside the real routes
+        self.front: Front | None = None
+        self.desk: Desk | None = None
+        self.state: State | None = None
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+            return
+        if self.front is None:  # a server that does not speak lifespan, or a test
+            await self.start()
+        assert self.front is not None
+        await self.front(scope, receive, send)
+
+    async def start(self) -> None:
+        """Connect, and put the routes together."""
+        settings = self.settings
+        access.all_requests = settings.access_log
+        pool = await db.open_pool(settings.database_url, size=settings.pool_size)
+        self.desk = Desk(settings.database_url, settings, pool)
+        self.state = State(settings=settings, pool=pool, desk=self.desk)
+        table = [*routes(), *self.more]
+        inner = web.build(table, version=__version__)
+        self.front = Front(inner, self.state, Keys(pool), table)
+        # A full collection in the middle of a request costs tens of milliseconds: keep what lives for ever out
+        # of its way, and let it come rarely.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(20_000, 50, 100)
+
+    async def stop(self) -> None:
+        """Finish what is in flight and hang up."""
+        if self.desk is not None:
+            await self.desk.close()
+        if self.state is not None:
+            await self.state.pool.close()
+        access.flush()
+
+    async def _lifespan(self, receive: Any, send: Any) -> None:
+        await receive()
+        try:
+            await self.start()
+        except Exception as error:
+            await send({"type": "lifespan.startup.failed", "message": repr(error)})
+            raise
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self.stop()
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+def create_app(settings: Settings) -> App:
+    """What a server runs."""
+    return App(settings)
+
+
+def described() -> Litestar:
+    """The application without a database, to make its OpenAPI document from."""
+    return web.build(routes(), version=__version__)

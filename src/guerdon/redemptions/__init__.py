@@ -1,0 +1,1 @@
+"""Codes are validated, redeemed and taken back: gathered, decided and recorded in batches."""

@@ -1,0 +1,151 @@
+"""Requests made ready for a batch: everything that can be checked or reckoned without the database's locks."""
+
+import base64
+import hashlib
+from typing import Any
+
+from msgspec import Struct
+
+from guerdon.customers.locked import CustomerIn
+from guerdon.engine import EngineError, Order, order_from, price_order
+from guerdon.kit.auth import Caller
+from guerdon.kit.errors import ApiError, Fault, invalid_payload
+from guerdon.redemptions.shapes import RollbackIn, ValidationIn
+from guerdon.vouchers.store import code_key
+
+VOUCHER_ID_LENGTH = 24
+
+
+class Ask(Struct, gc=False, kw_only=True):
+    """What every request of a batch brings: who asks, and how to answer a repeat."""
+
+    caller: Caller
+    request_id: str
+    path: str
+    key: str | None = None
+    mark: bytes = b""
+
+
+class RedeemAsk(Ask, gc=False, kw_only=True):
+    """Codes to redeem, or only to validate. `priced` says that the order needed nothing from the catalog."""
+
+    data: ValidationIn
+    dry: bool
+    code_keys: list[str]
+    voucher_ids: list[str]
+    order: Order | None
+    priced: bool
+    products: list[str]
+    customer: CustomerIn | None
+    referrer: CustomerIn | None
+    explain: bool
+
+    def named(self) -> list[CustomerIn]:
+        """The customers to look up. A validation makes none, so it needs only those named by id alone."""
+        people = [person for person in (self.customer, self.referrer) if person is not None]
+        return [person for person in people if person.id is not None] if self.dry else people
+
+
+class RollbackAsk(Ask, gc=False, kw_only=True):
+    """Redemptions to take back: one, or all the children of a stack, with what they touched.
+
+    `redemption_ids` is the one, or the whole stack that it belongs to; `parent_id` is that stack's.
+    """
+
+    data: RollbackIn
+    asked_id: str
+    parent_id: str | None
+    customer_id: str | None
+    redemption_ids: list[str]
+    voucher_ids: list[str]
+    order_ids: list[str]
+    stack: bool
+
+    def named(self) -> list[CustomerIn]:
+        """The redemption's customer, and the one to compare with it."""
+        named = [] if self.customer_id is None else [CustomerIn(id=self.customer_id)]
+        return [*named, self.data.customer] if self.data.customer is not None else named
+
+
+def redeem_ask(
+    caller: Caller, request_id: str, path: str, data: ValidationIn, *, dry: bool, key: str | None, mark: bytes
+) -> RedeemAsk:
+    """Check and prepare a validation or redemption. Raises `ApiError` 400 with the path of what does not fit."""
+    ids = [redeemable.id for redeemable in data.redeemables]
+    keys = [code_key(code, caller.case_sensitive_codes) for code in ids]
+    if len(set(keys)) != len(keys):
+        twice = next(index for index, k in enumerate(keys) if k in keys[:index])
+        raise named_twice(ids[twice], twice)
+    order = data.order
+    priced, products, prepared = True, [], None
+    if order is not None:
+        products = _unpriced(order)
+        priced = not products
+        try:
+            prepared = price_order(order) if priced else order_from(order)
+        except EngineError as error:
+            raise engine_fault(error) from None
+    options = data.options
+    return RedeemAsk(
+        caller=caller,
+        request_id=request_id,
+        path=path,
+        key=key,
+        mark=mark,
+        data=data,
+        dry=dry,
+        code_keys=keys,
+        voucher_ids=[i for i in ids if i.startswith("v_") and len(i) == VOUCHER_ID_LENGTH],
+        order=prepared,
+        priced=priced,
+        products=products,
+        customer=data.customer
+        or (order.customer if order else None)
+        or _by_id(order.customer_id if order else None),
+        referrer=order and (order.referrer or _by_id(order.referrer_id)),
+        explain=bool(options and options.explain),
+    )
+
+
+def named_twice(code: str, index: int) -> ApiError:
+    """400: a redeemable may be asked for once in a request, whichever of its names is used."""
+    return ApiError(
+        400, "duplicated_redeemables", "A redeemable is named twice",
+        f"{code!r} stands twice among the redeemables; name each once.",
+        faults=[Fault(f"redeemables[{index}].id", "stands before already")],
+    )  # fmt: skip
+
+
+def _by_id(customer_id: str | None) -> CustomerIn | None:
+    return None if customer_id is None else CustomerIn(id=customer_id)
+
+
+def _unpriced(order: Any) -> list[str]:
+    """The products to look up: those of lines that came without a price or an amount."""
+    names: list[str] = []
+    for item in order.items or ():
+        if item.price is not None or item.amount is not None:
+            continue
+        product, sku = item.product, item.sku
+        if (product is not None and product.price is not None) or (sku is not None and sku.price is not None):
+            continue
+        names.extend(n for n in (item.product_id, item.sku_id, item.source_id) if n)
+        names.extend(n for ref in (product, sku) if ref is not None for n in (ref.id, ref.source_id) if n)
+    return names
+
+
+def engine_fault(error: EngineError, prefix: str = "") -> ApiError:
+    """What the engine could not take, as a 400 with the field's path."""
+    path = f"{prefix}{error.path}"
+    return invalid_payload(Fault(path, error.message), key=error.key or "invalid_payload")
+
+
+def tracking_id(sent: str | None, customer: Any) -> str | None:
+    """The tracking id that was sent, else one made of the customer's source id; it tells nothing of the latter."""
+    if sent:
+        return sent
+    source_id = customer.source_id if customer is not None else None
+    if not source_id:
+        return None
+    digest = hashlib.blake2b(source_id.encode(), digest_size=18).digest()
+    return "track_" + base64.urlsafe_b64encode(digest).decode()

@@ -1,0 +1,117 @@
+"""One batch: gather, decide, record, commit. A batch of one is what a request alone would be."""
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from guerdon.kit import db, idempotency
+from guerdon.kit.call import Reply
+from guerdon.kit.errors import ApiError
+from guerdon.kit.web import ENCODER
+from guerdon.redemptions import redeem, rollback
+from guerdon.redemptions.asks import Ask, RedeemAsk, RollbackAsk
+from guerdon.redemptions.gather import Seen, gather
+from guerdon.redemptions.record import Kept, Writes, count_misses, record
+from guerdon.vouchers.locked import TermsCache
+
+WRITTEN = "select 1 from redemptions where project_id = $1 and id = $2"
+
+
+class Doubt(Struct):
+    """A batch whose COMMIT got no answer: one row that it wrote, and the answers that are true if it is there."""
+
+    asks: Sequence[Ask]
+    written: str
+    replies: list[Reply | Exception]
+
+
+class CommitInDoubt(ConnectionError):
+    """The connection was lost while committing."""
+
+    def __init__(self, doubt: Doubt) -> None:
+        super().__init__("the connection was lost while committing")
+        self.doubt = doubt
+
+
+async def write_batch(
+    conn: db.Conn,
+    project_id: str,
+    asks: Sequence[Ask],
+    terms: TermsCache,
+    guesses: int,
+    doubt: Doubt | None = None,
+) -> list[Reply | Exception]:
+    """Carry out redemptions and rollbacks in one transaction; the answers are true when this returns.
+
+    `doubt` is what is left of an earlier try of the very same batch. Raises `CommitInDoubt`.
+    """
+    redeems = [ask for ask in asks if isinstance(ask, RedeemAsk)]
+    rollbacks = [ask for ask in asks if isinstance(ask, RollbackAsk)]
+    tx = conn.transaction()
+    await tx.start()
+    try:
+        seen = await gather(conn, project_id, redeems, rollbacks, terms, lock=True)
+        # The earlier try held the locks that are ours now, so it has ended, one way or the other.
+        if doubt is not None and await db.value(conn, WRITTEN, project_id, doubt.written) is not None:
+            await tx.rollback()
+            return doubt.replies
+        writes = Writes()
+        replies = [_settle(seen, ask, writes, guesses) for ask in asks]
+        await record(conn, seen, writes)
+    except BaseException:
+        if not conn.is_closed():
+            await tx.rollback()
+        raise
+    try:
+        await tx.commit()
+    except db.ConnectionLost as lost:
+        if writes.rows:
+            raise CommitInDoubt(Doubt(asks, writes.rows[0].id, replies)) from lost
+        raise
+    return replies
+
+
+def _settle(seen: Seen, ask: Ask, writes: Writes, guesses: int) -> Reply | Exception:
+    """One request of the batch. A mistake is its own alone; a bug raises, and the lane finds out whose it is."""
+    try:
+        if ask.key is not None and ask.key in seen.stored:
+            stored = idempotency.check_same(seen.stored[ask.key], ask.mark)
+            return Reply(stored.body, stored.status, idempotency.replay_headers(stored))
+        try:
+            reply = _decide(seen, ask, writes, guesses)
+        except ApiError as error:
+            if ask.key is None or not idempotency.storable(error.status):
+                raise
+            body = ENCODER.encode(error.body(ask.request_id, ask.path))
+            reply = Reply(body, error.status, error.headers)
+    except ApiError as error:
+        return error
+    if ask.key is not None:
+        if not (writes.kept and writes.kept[-1].key == ask.key):
+            writes.kept.append(Kept(ask.key, ask.mark, reply.status, reply.headers, reply.content))
+        seen.stored[ask.key] = idempotency.Stored(reply.status, reply.content, ask.mark, reply.headers)
+    return reply
+
+
+def _decide(seen: Seen, ask: Ask, writes: Writes, guesses: int) -> Reply:
+    if isinstance(ask, RedeemAsk):
+        return redeem.settle(seen, ask, writes, guesses)
+    assert isinstance(ask, RollbackAsk)
+    return rollback.settle(seen, ask, writes)
+
+
+async def read_batch(
+    conn: db.Conn, project_id: str, asks: Sequence[RedeemAsk], terms: TermsCache, guesses: int
+) -> list[Reply | Exception]:
+    """Answer validations: the same gathering without locks, the same decision, nothing recorded but wrong guesses."""
+    seen = await gather(conn, project_id, asks, [], terms, lock=False)
+    writes = Writes()
+    replies: list[Reply | Exception] = []
+    for ask in asks:
+        try:
+            replies.append(redeem.settle(seen, ask, writes, guesses))
+        except ApiError as error:
+            replies.append(error)
+    if writes.misses:
+        await count_misses(conn, project_id, writes.misses, seen.now)
+    return replies

@@ -1,0 +1,240 @@
+"""Gather: everything a batch decides on, read under lock in one order everywhere.
+
+Customers, orders, redemptions, vouchers; within each by id. Nothing that gates a write was read outside.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+from msgspec import Struct
+
+from guerdon.customers import locked as customers
+from guerdon.customers.locked import CustomerIn, Customers
+from guerdon.engine import DEFAULT_STACKING, StackingRules
+from guerdon.engine.discount import UnitOff
+from guerdon.engine.order import Catalog
+from guerdon.kit import db
+from guerdon.kit.idempotency import Stored
+from guerdon.orders import locked as orders
+from guerdon.orders.locked import Held
+from guerdon.products import catalog
+from guerdon.redemptions.asks import RedeemAsk, RollbackAsk
+from guerdon.vouchers import locked as vouchers
+from guerdon.vouchers.locked import TermsCache, Voucher
+
+PROJECT = """
+    select clock_timestamp() as now, p.timezone, p.settings,
+           (select jsonb_object_agg(g.api_key_id, g.misses) from code_guesses g
+            where g.project_id = $1 and g.api_key_id = any($2)
+              and g.minute = date_trunc('minute', clock_timestamp())) as guesses
+    from projects p where p.id = $1
+"""
+
+STORED = """
+    select k.key, k.status, k.body, k.fingerprint, k.headers, k.order_of
+    from unnest($2::text[]) as w (key) join idempotency_keys k on k.project_id = $1 and k.key = w.key
+"""
+
+KEPT_ORDERS = """
+    select r.id, r."order" as head, coalesce(r.items, o.items) as items
+    from unnest($2::text[]) as w (id) join redemptions r on r.project_id = $1 and r.id = w.id
+    left join orders o on o.project_id = $1 and o.id = r.order_id
+"""
+
+REDEMPTIONS = """
+    select r.id, r.object, r.parent_id, r.result, r.status, r.voucher_id, r.voucher_code, r.campaign_id,
+           r.customer_id, r.order_id, r.tracking_id, r.metadata, r.related_object_type, r.related_object_id, r.amount,
+           r.given, r.returned, r.returned_amount, r."order", r.items, r.created_at
+    from unnest($2::text[]) as w (id) join redemptions r on r.project_id = $1 and r.id = w.id
+    order by r.id for update of r
+"""
+
+_zones: dict[str, ZoneInfo] = {}
+
+
+class Taken(Struct, gc=False):
+    """A redemption under lock, for a rollback."""
+
+    id: str
+    object: str
+    parent_id: str | None
+    result: str
+    status: str
+    voucher_id: str | None
+    voucher_code: str | None
+    campaign_id: str | None
+    customer_id: str | None
+    order_id: str | None
+    tracking_id: str | None
+    metadata: dict[str, Any] | None
+    related_object_type: str
+    related_object_id: str
+    amount: int
+    given: str | None
+    returned: str | None
+    returned_amount: int
+    order: str | None
+    items: str | None
+    created_at: datetime
+
+
+class Seen(Struct):
+    """What a batch sees, and how it changes while the batch decides request after request."""
+
+    project_id: str
+    now: datetime
+    zone: ZoneInfo
+    stacking: StackingRules
+    misses: dict[str, int]
+    stored: dict[str, Stored]
+    customers: Customers
+    orders: list[Held]
+    orders_by_name: dict[str, Held]
+    redemptions: dict[str, Taken]
+    vouchers: dict[str, Voucher]
+    catalog: Catalog
+
+    def order_named(self, ask_id: str | None, source_id: str | None) -> Held | None:
+        """The order meant by an id, else by a source id; they may not be mixed up, ids begin with ``ord_``."""
+        if ask_id is not None:
+            return self.orders_by_name.get(ask_id)
+        return self.orders_by_name.get(f"source:{source_id}") if source_id is not None else None
+
+    def hold(self, held: Held) -> None:
+        """Make an order findable for the rest of the batch."""
+        self.orders.append(held)
+        order = held.order
+        if order.id is not None:
+            self.orders_by_name[order.id] = held
+        if order.source_id is not None:
+            self.orders_by_name[f"source:{order.source_id}"] = held
+
+
+async def gather(
+    conn: db.Db,
+    project_id: str,
+    redeems: Sequence[RedeemAsk],
+    rollbacks: Sequence[RollbackAsk],
+    terms: TermsCache,
+    *,
+    lock: bool,
+) -> Seen:
+    """Read all that the requests of a batch need; with `lock`, so that nobody changes it before the commit."""
+    seen = await _project(conn, project_id, {ask.caller.key_id for ask in redeems})
+    if lock:
+        keys = [ask.key for ask in (*redeems, *rollbacks) if ask.key is not None]
+        if keys:
+            seen.stored = await _stored(conn, project_id, keys)
+    await _customers(conn, seen, redeems, rollbacks, lock)
+    await _orders(conn, seen, redeems, rollbacks, lock)
+    if rollbacks:
+        ids = list({i for ask in rollbacks for i in ask.redemption_ids})
+        for record in await db.records(conn, REDEMPTIONS, project_id, ids):
+            seen.redemptions[record["id"]] = Taken(**record)
+    await _vouchers(conn, seen, redeems, rollbacks, terms, lock)
+    await _catalog(conn, seen, redeems)
+    return seen
+
+
+async def _project(conn: db.Db, project_id: str, key_ids: set[str]) -> Seen:
+    record = (await db.records(conn, PROJECT, project_id, list(key_ids)))[0]
+    timezone = record["timezone"]
+    zone = _zones.get(timezone)
+    if zone is None:
+        zone = _zones[timezone] = ZoneInfo(timezone)
+    rules = record["settings"].get("stacking_rules")
+    return Seen(
+        project_id=project_id,
+        now=record["now"],
+        zone=zone,
+        stacking=DEFAULT_STACKING if rules is None else msgspec.convert(rules, StackingRules),
+        misses=record["guesses"] or {},
+        stored={},
+        customers=Customers(),
+        orders=[],
+        orders_by_name={},
+        redemptions={},
+        vouchers={},
+        catalog={},
+    )
+
+
+async def _stored(conn: db.Db, project_id: str, keys: list[str]) -> dict[str, Stored]:
+    """The answers given before under these keys, with the orders that were kept apart put in again."""
+    records = await db.records(conn, STORED, project_id, keys)
+    names = [record["order_of"] for record in records if record["order_of"] is not None]
+    kept: dict[str, bytes] = {}
+    for r in await db.records(conn, KEPT_ORDERS, project_id, names) if names else ():
+        kept[r["id"]] = orders.whole_json(r["head"].encode(), r["items"] and r["items"].encode())
+    return {
+        r["key"]: Stored(
+            r["status"],
+            r["body"] if r["order_of"] is None else r["body"].replace(b"\x00", kept[r["order_of"]]),
+            r["fingerprint"],
+            r["headers"],
+        )
+        for r in records
+    }
+
+
+async def _customers(
+    conn: db.Db, seen: Seen, redeems: Sequence[RedeemAsk], rollbacks: Sequence[RollbackAsk], lock: bool
+) -> None:
+    named: list[CustomerIn] = []
+    for ask in redeems:
+        if ask.key is None or ask.key not in seen.stored:  # a repeat changes nothing
+            named.extend(ask.named())
+    compared = [customer for ask in rollbacks for customer in ask.named()]
+    if lock and named:
+        seen.customers = await customers.settle(conn, seen.project_id, named, compared)
+    elif named or compared:
+        seen.customers = await customers.look(conn, seen.project_id, [*named, *compared])
+
+
+async def _orders(
+    conn: db.Db, seen: Seen, redeems: Sequence[RedeemAsk], rollbacks: Sequence[RollbackAsk], lock: bool
+) -> None:
+    ids = [i for ask in rollbacks for i in ask.order_ids]
+    source_ids: list[str] = []
+    for ask in redeems:
+        if ask.order is None:
+            continue
+        if ask.order.id is not None:
+            ids.append(ask.order.id)
+        elif ask.order.source_id is not None:
+            source_ids.append(ask.order.source_id)
+    if ids or source_ids:
+        for order in await orders.look(conn, seen.project_id, ids, source_ids, lock=lock):
+            seen.hold(Held(order))
+
+
+async def _vouchers(
+    conn: db.Db,
+    seen: Seen,
+    redeems: Sequence[RedeemAsk],
+    rollbacks: Sequence[RollbackAsk],
+    terms: TermsCache,
+    lock: bool,
+) -> None:
+    keys = list({key for ask in redeems for key in ask.code_keys})
+    ids = [i for ask in redeems for i in ask.voucher_ids] + [i for ask in rollbacks for i in ask.voucher_ids]
+    if not keys and not ids:
+        return
+    found = await vouchers.look(conn, seen.project_id, keys, ids, lock=lock)
+    await terms.fill(conn, seen.project_id, found)
+    for voucher in found:
+        seen.vouchers[voucher.id] = voucher
+        seen.vouchers[voucher.code_key] = voucher
+
+
+async def _catalog(conn: db.Db, seen: Seen, redeems: Sequence[RedeemAsk]) -> None:
+    names = {name for ask in redeems for name in ask.products}
+    for voucher in seen.vouchers.values():
+        discount = voucher.kept.terms.discount if voucher.kept else None
+        if isinstance(discount, UnitOff):
+            names.update(u for u in (discount.unit_type, *(x.unit_type for x in discount.units or ())) if u)
+    if names:
+        seen.catalog = await catalog.load(conn, seen.project_id, names)

@@ -1,0 +1,139 @@
+"""Record: what a batch decided, written as sets, the rows of each statement in one order."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import astuple
+
+from guerdon.customers import locked as customers
+from guerdon.kit import db, outbox
+from guerdon.kit.outbox import Event
+from guerdon.orders import locked as orders
+from guerdon.redemptions.gather import Seen, Taken
+from guerdon.vouchers import locked as vouchers
+from guerdon.vouchers.locked import Voucher
+
+# In the order of the fields of Row, between the project and the time.
+COLUMNS = (
+    "project_id", "id", "object", "parent_id", "redemption_id", "result", "status", "failure_code",
+    "failure_message", "reason", "related_object_type", "related_object_id", "voucher_id", "voucher_code",
+    "campaign_id", "customer_id", "order_id", "tracking_id", "metadata", "channel_id", "amount", "given", "order",
+    "items", "explain", "created_at",
+)  # fmt: skip
+
+TAKE_BACK = """
+    update redemptions r
+    set status = t.status, returned = t.returned, returned_amount = t.returned_amount
+    from unnest($2::text[], $3::text[], $4::json[], $5::bigint[]) as t (id, status, returned, returned_amount)
+    where r.project_id = $1 and r.id = t.id
+"""
+
+KEPT_COLUMNS = ("project_id", "key", "fingerprint", "status", "headers", "body", "order_of")
+
+COUNT_MISSES = """
+    insert into code_guesses as g (project_id, api_key_id, minute, misses)
+    select $1, t.api_key_id, date_trunc('minute', $4::timestamptz), t.misses
+    from unnest($2::text[], $3::int[]) as t (api_key_id, misses)
+    on conflict (project_id, api_key_id) do update
+    set misses = case when g.minute >= excluded.minute then g.misses else 0 end + excluded.misses,
+        minute = greatest(g.minute, excluded.minute)
+"""
+
+
+class Row(Struct, gc=False, kw_only=True):
+    """A row of `redemptions` to insert; the fields stand in the order of COLUMNS."""
+
+    id: str
+    object: str = "redemption"
+    parent_id: str | None = None
+    redemption_id: str | None = None
+    result: str = "SUCCESS"
+    status: str = "SUCCEEDED"
+    failure_code: str | None = None
+    failure_message: str | None = None
+    reason: str | None = None
+    related_object_type: str = "voucher"
+    related_object_id: str
+    voucher_id: str | None = None
+    voucher_code: str | None = None
+    campaign_id: str | None = None
+    customer_id: str | None = None
+    order_id: str | None = None
+    tracking_id: str | None = None
+    metadata: Any = None
+    channel_id: str | None = None
+    amount: int = 0
+    given: str | None = None
+    order: str | None = None
+    items: str | None = None
+    explain: str | None = None
+
+
+class Kept(Struct, gc=False):
+    """An answer to keep under an Idempotency-Key."""
+
+    key: str
+    mark: bytes
+    status: int
+    headers: dict[str, str] | None
+    body: bytes
+    order_of: str | None = None
+
+
+class Writes(Struct):
+    """Everything a batch is going to write, besides the orders and vouchers it holds."""
+
+    rows: list[Row] = field(default_factory=list)
+    taken: dict[str, Taken] = field(default_factory=dict)
+    vouchers: dict[str, Voucher] = field(default_factory=dict)
+    events: list[Event] = field(default_factory=list)
+    request_ids: list[str | None] = field(default_factory=list)
+    kept: list[Kept] = field(default_factory=list)
+    misses: dict[str, int] = field(default_factory=dict)
+
+    def tell(self, request_id: str, event: Event) -> None:
+        """Add an event."""
+        self.events.append(event)
+        self.request_ids.append(request_id)
+
+
+async def record(conn: db.Conn, seen: Seen, writes: Writes) -> None:
+    """Write it all, in the transaction that holds the locks."""
+    project_id = seen.project_id
+    await customers.write(conn, project_id, seen.customers)
+    await orders.write(conn, project_id, [held for held in seen.orders if held.new or held.changed], seen.now)
+    if writes.rows:
+        rows = [(project_id, *astuple(row), seen.now) for row in writes.rows]
+        await db.insert(conn, "redemptions", COLUMNS, rows)
+    if writes.taken:
+        await _take_back(conn, project_id, list(writes.taken.values()))
+    used = [voucher for voucher in writes.vouchers.values() if voucher.uses]
+    await vouchers.take(conn, project_id, sorted(used, key=lambda voucher: voucher.id))
+    await outbox.emit_for(conn, project_id, writes.events, writes.request_ids)
+    if writes.misses:
+        await count_misses(conn, project_id, writes.misses, seen.now)
+    if writes.kept:
+        await _keep_answers(conn, project_id, sorted(writes.kept, key=lambda kept: kept.key))
+
+
+async def _take_back(conn: db.Conn, project_id: str, taken: Sequence[Taken]) -> None:
+    await db.execute(
+        conn, TAKE_BACK, project_id, [t.id for t in taken], [t.status for t in taken],
+        [t.returned for t in taken], [t.returned_amount for t in taken],
+    )  # fmt: skip
+
+
+async def count_misses(conn: db.Conn, project_id: str, misses: dict[str, int], now: datetime) -> None:
+    """Add unknown codes to the keys' counts of this minute."""
+    keys = sorted(misses)
+    await db.execute(conn, COUNT_MISSES, project_id, keys, [misses[key] for key in keys], now)
+
+
+async def _keep_answers(conn: db.Conn, project_id: str, kept: Sequence[Kept]) -> None:
+    """A plain insert: a duplicate that another process committed meanwhile must undo this batch."""
+    await db.insert(
+        conn, "idempotency_keys", KEPT_COLUMNS,
+        [(project_id, k.key, k.mark, k.status, k.headers, k.body, k.order_of) for k in kept],
+    )  # fmt: skip
