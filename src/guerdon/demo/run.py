@@ -1,0 +1,152 @@
+"""The demo from start to Ctrl-C: database, project, import, server, replay."""
+
+import asyncio
+import os
+import threading
+from datetime import date, datetime
+
+import msgspec
+from rich.console import Console
+
+from guerdon import installation, serving
+from guerdon.demo import offers, shop, show, store
+from guerdon.demo.dataset import REPLAY_DAY, ZONE, Basket, Dataset, open_dataset
+from guerdon.demo.importing import Import
+from guerdon.demo.plan import Visit, plan_day
+from guerdon.demo.replay import Result, replay
+from guerdon.kit import clock, db
+from guerdon.pages import demo_file
+from guerdon.pages.demo_file import DemoFile
+from guerdon.projects.bootstrap import create_project
+from guerdon.settings import Settings
+
+PROJECT = "Corner shop"
+
+
+def run_demo(settings: Settings, *, again: bool = False) -> None:
+    """Run the demo until it is stopped; `again` replays the day once more.
+
+    Raises `DatasetMissing` before anything is started.
+    """
+    console = Console()
+    dataset = open_dataset()
+    show.greet(console)
+    os.environ["GUERDON_DEMO"] = "true"  # the server's processes read it
+    with installation.database(settings) as ready:
+        installation.bring_up_to_date(ready)
+        prepared = asyncio.run(_prepare(ready, dataset, console, again))
+        stop = threading.Event()
+        live = _WhenLive(ready, prepared, console, stop)
+        try:
+            serving.run(ready, on_live=live.start)
+        finally:
+            stop.set()
+            live.join()
+            show.bye(console)
+
+
+class Prepared(msgspec.Struct):
+    """The project, and what is left to replay."""
+
+    file: DemoFile
+    visits: list[Visit]
+
+
+async def _prepare(settings: Settings, dataset: Dataset, console: Console, again: bool) -> Prepared:
+    pool = await db.open_pool(settings.database_url, size=2)
+    try:
+        file = await _project(pool, settings)
+        with show.progress(console) as bars:
+            work = Import(pool, file.project_id, dataset, _today(), show.Bars(bars))
+            fresh = await work.run()
+            if not fresh and file.baskets and file.replays and not again:
+                return Prepared(file, [])
+            at = offers.midnight(work.mark.moved_to, ZONE)
+            held = await store.held_codes(pool, file.project_id)
+            day = list(dataset.baskets(REPLAY_DAY, REPLAY_DAY))
+            await asyncio.to_thread(_stock_shop, file, dataset, day, held, work, at)
+            demo_file.write(settings.data_path, file)
+            visits = plan_day(day, dataset.products(), held, at, file.replays + 1)
+        return Prepared(file, visits)
+    finally:
+        await pool.close()
+
+
+def _stock_shop(
+    file: DemoFile,
+    dataset: Dataset,
+    day: list[Basket],
+    held: list[store.HeldCode],
+    work: Import,
+    at: datetime,
+) -> None:
+    file.baskets = shop.shop_baskets(dataset, day, held, work.moved, at)
+    file.offers = shop.shop_offers(at)
+    file.mistyped = offers.MISTYPED
+    file.delivery = shop.DELIVERY
+
+
+async def _project(pool: db.Pool, settings: Settings) -> DemoFile:
+    """The project of the last start if this database has it, else a new one."""
+    found = demo_file.read(settings.data_path)
+    if found is not None and await store.key_works(pool, found.app_id, found.project_id):
+        return found
+    async with db.transaction(pool) as conn:
+        made = await create_project(conn, PROJECT, ZONE.key, "USD")
+        file = DemoFile(made.project_id, made.app_id, made.app_token, ZONE.key)
+        demo_file.write(settings.data_path, file)  # before the commit: a key nobody knows would be lost
+    return file
+
+
+def _today() -> date:
+    return clock.process_now().astimezone(ZONE).date()
+
+
+class _WhenLive:
+    """What happens once the server answers: the replay, on a thread of its own, and the last words."""
+
+    def __init__(
+        self, settings: Settings, prepared: Prepared, console: Console, stop: threading.Event
+    ) -> None:
+        self.settings = settings
+        self.prepared = prepared
+        self.console = console
+        self.stop = stop
+        self.thread = threading.Thread(target=self._run, name="replay")
+
+    def start(self) -> None:
+        self.thread.start()
+
+    def join(self) -> None:
+        if self.thread.is_alive():
+            self.thread.join(timeout=10)
+
+    def _run(self) -> None:
+        file = self.prepared.file
+        if self.prepared.visits:
+            try:
+                result = self._replay()
+            except Exception as problem:
+                show.replay_failed(self.console, problem)
+            else:
+                if self.stop.is_set():
+                    return
+                show.result(self.console, result)
+                file.replays += 1
+                demo_file.write(self.settings.data_path, file)
+        show.ready(self.console, self.settings, file)
+
+    def _replay(self) -> Result:
+        file = self.prepared.file
+        headers = {
+            "X-App-Id": file.app_id, "X-App-Token": file.app_token, "Content-Type": "application/json",
+        }  # fmt: skip
+        with show.progress(self.console) as bars:
+            task = bars.add_task("Replaying a Saturday", total=len(self.prepared.visits))
+            return replay(
+                (show.reachable(self.settings.host), self.settings.port),
+                headers,
+                self.prepared.visits,
+                lambda: bars.advance(task),
+                self.stop,
+            )
