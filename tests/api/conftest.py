@@ -1,0 +1,72 @@
+"""A client that talks to the real application on a real database, in process."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import httpx
+import pytest_asyncio
+
+from guerdon.app import App, create_app
+from guerdon.kit import jobs
+from guerdon.projects.bootstrap import Credentials, create_project
+from guerdon.settings import Settings
+
+
+class Client(httpx.AsyncClient):
+    """An HTTP client of one project; `credentials` are the key it sends."""
+
+    credentials: Credentials
+    app: App
+
+    @property
+    def project_id(self) -> str:
+        return self.credentials.project_id
+
+
+@pytest_asyncio.fixture(scope="module")
+async def app(database_url: str) -> AsyncIterator[App]:
+    """The application, on the module's database. Test servers run without durability, and say so in /ready."""
+    made = create_app(Settings(database_url=database_url, pool_size=8, code_guesses_per_minute=100_000))
+    await made.start()
+    yield made
+    await made.stop()
+
+
+def client_for(app: App, credentials: Credentials) -> Client:
+    """A client that sends these credentials."""
+    client = Client(
+        transport=httpx.ASGITransport(app),
+        base_url="http://guerdon.test",
+        headers={"X-App-Id": credentials.app_id, "X-App-Token": credentials.app_token},
+        timeout=60,
+    )
+    client.credentials = credentials
+    client.app = app
+    return client
+
+
+@pytest_asyncio.fixture
+async def client(app: App) -> AsyncIterator[Client]:
+    """A client of a project of its own."""
+    assert app.state is not None
+    async with client_for(app, await create_project(app.state.pool, "test shop")) as made:
+        yield made
+
+
+@pytest_asyncio.fixture
+async def stranger(app: App) -> AsyncIterator[Client]:
+    """A client of another project."""
+    assert app.state is not None
+    async with client_for(app, await create_project(app.state.pool, "another shop")) as made:
+        yield made
+
+
+@pytest_asyncio.fixture
+async def run_jobs(app: App) -> Callable[[], Awaitable[None]]:
+    """Work off the jobs that are due, as the worker would."""
+    from guerdon.worker import jobs as all_jobs
+
+    async def run() -> None:
+        assert app.state is not None
+        await jobs.run_due(app.state.pool, all_jobs())
+
+    return run

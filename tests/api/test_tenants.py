@@ -1,0 +1,322 @@
+"""Projects are apart (G-10): every operation with every kind of id, asked with another project's, answers as it does
+for an id that exists nowhere; and with keys that are missing, wrong or revoked it answers nothing.
+
+The matrix is made from the routes: a route or a parameter that has no place in the tables below fails the test.
+"""
+
+import inspect
+import re
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from guerdon.app import routes
+from guerdon.kit import db
+from guerdon.kit.call import Route
+from guerdon.kit.ids import PREFIXES, new_id
+from guerdon.projects.bootstrap import add_key, create_project, revoke_key
+
+from .checkout import TEN_OFF, ask, code, everything, post
+from .conftest import client_for
+
+SERVER_ROUTES = [route for route in routes() if route.access == "server"]
+VOUCHER = {"type": "DISCOUNT_VOUCHER", "discount": TEN_OFF}
+CAMPAIGN = {"name": "", "type": "STATIC", "voucher": VOUCHER}
+
+# What stands in a path, and the kinds of names it takes.
+PARAMETERS: dict[str, list[str]] = {
+    "campaign_id": ["campaign", "campaign_name"],
+    "code": ["voucher_code", "voucher"],
+    "redemption_id": ["redemption", "rollback", "failed_redemption"],
+    "parent_redemption_id": ["stack", "redemption"],
+    "customer_id": ["customer", "customer_source_id"],
+    "product_id": ["product", "product_source_id"],
+    "sku_id": ["sku", "sku_source_id"],
+    "order_id": ["order", "order_source_id"],
+    "async_action_id": ["async_action"],
+}
+
+# What a route is sent; the others are sent nothing.
+PAYLOADS: dict[str, Any] = {
+    "create_campaign": CAMPAIGN | {"name": "New"},
+    "update_campaign": {"description": "changed"},
+    "add_campaign_vouchers": {},
+    "add_campaign_voucher": {},
+    "import_campaign_vouchers": [{"code": "IMPORTED"}],
+    "import_campaign_vouchers_csv": None,
+    "generate_voucher": VOUCHER,
+    "create_voucher": VOUCHER,
+    "update_voucher": {"metadata": {"a": 1}},
+    "import_vouchers": [VOUCHER | {"code": "IMPORTED"}],
+    "import_vouchers_csv": None,
+    "validate": ask("NONE"),
+    "redeem": ask("NONE"),
+    "roll_back": {"reason": "theirs"},
+    "roll_back_stack": {"reason": "theirs"},
+    "create_customer": {"name": "New"},
+    "update_customer": {"name": "Changed"},
+    "create_product": {"name": "New"},
+    "update_product": {"name": "Changed"},
+    "create_sku": {"sku": "New"},
+    "update_sku": {"sku": "Changed"},
+    "create_order": {"amount": 5},
+    "update_order": {"amount": 6},
+}
+
+# Routes whose parameter names something that is made here, whatever others have.
+MAKES = {("create_voucher", "code"), ("add_campaign_voucher", "code")}
+
+# Ids in a payload, by the route that takes them: how they look with an id of a kind put in.
+NAMED_IN_PAYLOADS: list[tuple[str, str, str]] = [
+    ("POST /v1/validations", "voucher", '{"redeemables":[{"id":"%s"}],"order":{"amount":5}}'),
+    ("POST /v1/validations", "voucher_code", '{"redeemables":[{"id":"%s"}],"order":{"amount":5}}'),
+    ("POST /v1/validations", "customer", '{"redeemables":[{"id":"MINE"}],"customer":{"id":"%s"}}'),
+    ("POST /v1/validations", "order", '{"redeemables":[{"id":"MINE"}],"order":{"id":"%s"}}'),
+    ("POST /v1/validations", "customer", '{"redeemables":[{"id":"MINE"}],"order":{"amount":5,"customer_id":"%s"}}'),
+    ("POST /v1/validations", "product", '{"redeemables":[{"id":"MINE"}],"order":{"items":[{"product_id":"%s"}]}}'),
+    ("POST /v1/validations", "product_source_id", '{"redeemables":[{"id":"MINE"}],"order":{"items":[{"source_id":"%s"}]}}'),
+    ("POST /v1/redemptions", "voucher", '{"redeemables":[{"id":"%s"}],"order":{"amount":5}}'),
+    ("POST /v1/redemptions", "voucher_code", '{"redeemables":[{"id":"%s"}],"order":{"amount":5}}'),
+    ("POST /v1/redemptions", "customer", '{"redeemables":[{"id":"MINE"}],"customer":{"id":"%s"}}'),
+    ("POST /v1/redemptions", "order", '{"redeemables":[{"id":"MINE"}],"order":{"id":"%s"}}'),
+    ("POST /v1/redemptions", "customer", '{"redeemables":[{"id":"MINE"}],"order":{"amount":5,"referrer_id":"%s"}}'),
+    ("POST /v1/redemptions", "sku", '{"redeemables":[{"id":"MINE"}],"order":{"items":[{"sku_id":"%s","amount":5}]}}'),
+    ("POST /v1/orders", "order", '{"id":"%s","amount":5}'),
+    ("POST /v1/orders", "customer", '{"amount":5,"customer":{"id":"%s"}}'),
+    ("POST /v1/orders", "customer", '{"amount":5,"customer_id":"%s"}'),
+    ("POST /v1/orders", "customer", '{"amount":5,"referrer":{"id":"%s"}}'),
+    ("POST /v1/orders", "product", '{"items":[{"product_id":"%s","quantity":2}]}'),
+    ("POST /v1/orders", "sku_source_id", '{"items":[{"source_id":"%s","related_object":"sku"}]}'),
+    ("POST /v1/customers", "customer", '{"id":"%s","name":"Mine now"}'),
+    ("POST /v1/products", "product", '{"id":"%s","name":"Mine now"}'),
+    ("POST /v1/vouchers", "campaign", '{"type":"DISCOUNT_VOUCHER","discount":{"type":"AMOUNT","amount_off":5},"campaign_id":"%s"}'),
+    ("POST /v1/vouchers", "campaign_name", '{"type":"DISCOUNT_VOUCHER","discount":{"type":"AMOUNT","amount_off":5},"campaign":"%s"}'),
+]  # fmt: skip
+
+# Ids in a query.
+NAMED_IN_QUERIES: list[tuple[str, str]] = [
+    ("/v1/vouchers?campaign_id=%s", "campaign"),
+    ("/v1/vouchers?campaign=%s", "campaign_name"),
+    ("/v1/vouchers?code=%s", "voucher_code"),
+    ("/v1/vouchers?customer=%s", "customer"),
+    ("/v1/vouchers?ids[]=%s", "voucher"),
+    ("/v1/vouchers?starting_after_id=%s", "voucher"),
+    ("/v1/vouchers?filters[campaign_ids][conditions][$in][0]=%s", "campaign"),
+    ("/v1/campaigns?starting_after_id=%s", "campaign"),
+    ("/v1/campaigns?filters[campaign_ids][conditions][$is][0]=%s", "campaign"),
+    ("/v1/redemptions?starting_after_id=%s", "redemption"),
+    ("/v1/redemptions?campaign=%s", "campaign_name"),
+    ("/v1/redemptions?customer=%s", "customer"),
+    ("/v1/redemptions?filters[customer_id][conditions][$is]=%s", "customer"),
+    ("/v1/redemptions?filters[voucher_code][conditions][$is]=%s", "voucher_code"),
+    ("/v1/customers?starting_after_id=%s", "customer"),
+    ("/v1/products?starting_after_id=%s", "product"),
+    ("/v1/orders?starting_after_id=%s", "order"),
+    ("/v1/orders?filters[customer_id][conditions][$is]=%s", "customer"),
+    ("/v1/async-actions?starting_after=%s", "async_action"),
+]
+
+
+@pytest_asyncio.fixture(scope="module")
+async def theirs(app: Any, pool: db.Pool) -> Any:
+    """Another project with one of everything: its client, and its ids by kind."""
+    async with client_for(app, await create_project(pool, "theirs")) as client:
+        ids: dict[str, str] = {}
+        campaign = await post(client, "/v1/campaigns", CAMPAIGN | {"name": "Their campaign"})
+        ids |= {"campaign": campaign["id"], "campaign_name": "Their campaign"}
+        await post(client, "/v1/campaigns/Their campaign/vouchers/THEIR-CODE", {})
+        ids["voucher_code"] = "THEIR-CODE"
+        ids["voucher"] = (await client.get("/v1/vouchers/THEIR-CODE")).json()["id"]
+        customer = {"source_id": "their-customer"}
+        made = await post(client, "/v1/redemptions", ask("THEIR-CODE", customer=customer, order={
+            "source_id": "their-order", "amount": 9_000,
+        }))  # fmt: skip
+        ids |= {"customer": made["redemptions"][0]["customer_id"], "customer_source_id": "their-customer"}
+        ids |= {"order": made["order"]["id"], "order_source_id": "their-order"}
+        ids["redemption"] = made["redemptions"][0]["id"]
+        stack = await post(client, "/v1/redemptions", ask(await code(client), await code(client)))
+        ids["stack"] = stack["parent_redemption"]["id"]
+        gone = (await post(client, "/v1/redemptions", ask("THEIR-CODE")))["redemptions"][0]["id"]
+        ids["rollback"] = (await post(client, f"/v1/redemptions/{gone}/rollback", {}))["id"]
+        await post(client, "/v1/redemptions", ask("UNKNOWN"), 404)
+        failed = await client.get("/v1/redemptions?filters[result][conditions][$is]=FAILURE")
+        ids["failed_redemption"] = failed.json()["redemptions"][0]["id"]
+        product = await post(client, "/v1/products", {"source_id": "their-product", "name": "P", "price": 700})
+        ids |= {"product": product["id"], "product_source_id": "their-product"}
+        sku = await post(client, "/v1/products/their-product/skus", {"source_id": "their-sku", "sku": "S"})
+        ids |= {"sku": sku["id"], "sku_source_id": "their-sku"}
+        action = await post(client, f"/v1/campaigns/{ids['campaign']}/vouchers?vouchers_count=5", {}, 202)
+        ids["async_action"] = action["async_action_id"]
+        yield client, ids
+
+
+def unknown(kind: str) -> str:
+    """A name of a kind that exists nowhere, of the same form."""
+    return new_id(kind) if kind in PREFIXES else new_id("redemption" if kind == "stack" else "event")
+
+
+def words(answer: httpx.Response, *names: str) -> tuple[int, str]:
+    """Status and body, without what tells one request from another."""
+    body = answer.text
+    for name in sorted(names, key=len, reverse=True):
+        body = body.replace(name, "<name>").replace(name.replace(" ", "%20"), "<name>")
+    body = re.sub(r'"redeemed_quantity":\d+', '"redeemed_quantity":…', body)  # of our own code, used twice
+    body = re.sub(r'"(request_id|date|created_at|updated_at)":"[^"]*"', r'"\1":"…"', body)
+    return answer.status_code, re.sub(r'"(valid|r|rf|rr|ord|cust|v|ordli|camp|aa)_[0-9A-Za-z]{22}"', r'"\1_…"', body)
+
+
+async def call(client: Any, route: Route, path: str, **more: Any) -> httpx.Response:
+    payload = PAYLOADS.get(route.handler.__name__)
+    if payload is not None:
+        return await client.request(route.method, path, json=payload, **more)
+    if route.handler.__name__.endswith("_csv"):
+        files = {"file": ("codes.csv", b"Code,Active\nIMPORTED,true\n", "text/csv")}
+        return await client.request(route.method, path, files=files, **more)
+    return await client.request(route.method, path, **more)
+
+
+def in_path(route: Route) -> list[str]:
+    return re.findall(r"{(\w+)}", route.path)
+
+
+@pytest.mark.parametrize("route", SERVER_ROUTES, ids=lambda route: f"{route.method} {route.path}")
+def test_every_route_has_its_place_in_the_matrix(route: Route) -> None:
+    assert set(in_path(route)) <= PARAMETERS.keys(), "say in PARAMETERS what may stand in this path"
+    takes = "data" in inspect.signature(route.handler).parameters or route.streams
+    assert not takes or route.handler.__name__ in PAYLOADS, "say in PAYLOADS what this route is sent"
+
+
+def test_the_tables_name_nothing_that_is_gone() -> None:
+    handlers = {route.handler.__name__ for route in SERVER_ROUTES}
+    assert PAYLOADS.keys() <= handlers
+    assert {name for name, _ in MAKES} <= handlers
+    paths = {f"{route.method} {route.path}" for route in SERVER_ROUTES}
+    assert {path for path, _, _ in NAMED_IN_PAYLOADS} <= paths
+
+
+@pytest.mark.parametrize(
+    "route", [r for r in SERVER_ROUTES if in_path(r)], ids=lambda route: f"{route.method} {route.path}"
+)
+async def test_another_projects_ids_in_the_path(client: Any, theirs: Any, pool: db.Pool, route: Route) -> None:
+    stranger, ids = theirs
+    before = await everything(pool, stranger.project_id), await everything(pool, client.project_id)
+    asked = [name for name in in_path(route) if (route.handler.__name__, name) not in MAKES]
+    if not asked:
+        return await makes_its_own(client, theirs, route)
+    for parameter in asked:
+        for kind in PARAMETERS[parameter]:
+            stand_in = unknown(kind)
+            theirs_path = nothing_path = route.path
+            for name in in_path(route):
+                other = ids[PARAMETERS[name][0]] if name in asked else "MINE"
+                theirs_path = theirs_path.replace(f"{{{name}}}", ids[kind] if name == parameter else other)
+                nothing_path = nothing_path.replace(f"{{{name}}}", stand_in if name == parameter else other)
+            answer = await call(client, route, theirs_path)
+            nothing = await call(client, route, nothing_path)
+            assert answer.status_code == 404, (kind, answer.text)
+            assert words(answer, ids[kind]) == words(nothing, stand_in), kind
+    assert before == (await everything(pool, stranger.project_id), await everything(pool, client.project_id))
+    return None
+
+
+async def makes_its_own(client: Any, theirs: Any, route: Route) -> None:
+    """A name that others have is free here, and what is made is ours."""
+    stranger, ids = theirs
+    path = route.path.replace("{code}", ids["voucher_code"])
+    assert (await call(client, route, path)).status_code == 200
+    mine = (await client.get(f"/v1/vouchers/{ids['voucher_code']}")).json()
+    assert mine["id"] != ids["voucher"] == (await stranger.get(f"/v1/vouchers/{ids['voucher_code']}")).json()["id"]
+
+
+async def test_a_sku_of_theirs_under_a_product_of_ours(client: Any, theirs: Any) -> None:
+    _, ids = theirs
+    await post(client, "/v1/products", {"source_id": "ours", "name": "Ours"})
+    for method in ("PUT", "DELETE"):
+        for kind in ("sku", "sku_source_id"):
+            stand_in = unknown(kind)
+            answer = await client.request(method, f"/v1/products/ours/skus/{ids[kind]}", json={"sku": "x"})
+            nothing = await client.request(method, f"/v1/products/ours/skus/{stand_in}", json={"sku": "x"})
+            assert answer.status_code == 404
+            assert words(answer, ids[kind]) == words(nothing, stand_in)
+
+
+@pytest.mark.parametrize(("where", "kind", "payload"), NAMED_IN_PAYLOADS)
+async def test_another_projects_ids_in_a_payload(
+    client: Any, theirs: Any, pool: db.Pool, where: str, kind: str, payload: str
+) -> None:
+    stranger, ids = theirs
+    await code(client, name="MINE")
+    before = await everything(pool, stranger.project_id)
+    path, stand_in = where.split(" ")[1], unknown(kind)
+    headers = {"Content-Type": "application/json"}
+    answer = await client.post(path, content=payload % ids[kind], headers=headers)
+    nothing = await client.post(path, content=payload % stand_in, headers=headers)
+    assert words(answer, ids[kind]) == words(nothing, stand_in)
+    assert await everything(pool, stranger.project_id) == before
+
+
+@pytest.mark.parametrize(("path", "kind"), NAMED_IN_QUERIES)
+async def test_another_projects_ids_in_a_query(client: Any, theirs: Any, path: str, kind: str) -> None:
+    _, ids = theirs
+    stand_in = unknown(kind)
+    answer, nothing = await client.get(path % ids[kind]), await client.get(path % stand_in)
+    assert words(answer, ids[kind]) == words(nothing, stand_in)
+    if answer.status_code == 200:
+        body = answer.json()
+        assert body[body["data_ref"]] == [], "nothing is listed"
+
+
+@pytest.mark.parametrize(
+    "route", [r for r in SERVER_ROUTES if r.method == "GET" and not in_path(r)], ids=lambda route: route.path
+)
+async def test_lists_show_nothing_of_others(client: Any, theirs: Any, route: Route) -> None:
+    answer = await client.get(route.path)
+    assert answer.status_code == 200
+    body = answer.json()
+    assert body[body["data_ref"]] == []
+    assert body.get("total", 0) == 0
+
+
+@pytest.mark.parametrize("route", SERVER_ROUTES, ids=lambda route: f"{route.method} {route.path}")
+async def test_keys_that_open_nothing(client: Any, theirs: Any, pool: db.Pool, app: Any, route: Route) -> None:
+    """Missing, unknown, wrong and revoked keys: 401 in words that do not tell which, and nothing changes."""
+    stranger, ids = theirs
+    path = route.path
+    for name in in_path(route):
+        path = path.replace(f"{{{name}}}", ids[PARAMETERS[name][0]])
+    revoked = await add_key(pool, stranger.project_id)
+    async with client_for(app, revoked) as former:
+        assert (await former.get("/v1/customers")).status_code == 200
+        await revoke_key(pool, stranger.project_id, revoked.app_id)
+        app.front.keys._known.clear()
+        before = await everything(pool, stranger.project_id)
+        refused = [
+            await call(former, route, path),
+            await call(stranger, route, path, headers={"X-App-Token": "wrong"}),
+            await call(stranger, route, path, headers={"X-App-Token": client.credentials.app_token}),
+            await call(stranger, route, path, headers={"X-App-Id": "unknown"}),
+        ]
+        assert {answer.status_code for answer in refused} == {401}
+        assert len({words(answer) for answer in refused}) == 1
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://guerdon.test") as bare:
+            assert (await call(bare, route, path)).status_code == 401
+        assert await everything(pool, stranger.project_id) == before
+
+
+@pytest.mark.parametrize("route", SERVER_ROUTES, ids=lambda route: f"{route.method} {route.path}")
+async def test_a_role_that_may_not(client: Any, pool: db.Pool, app: Any, route: Route) -> None:
+    """A merchant's key may not use what takes several codes at once; everything else it may."""
+    path = re.sub(r"{\w+}", "nothing", route.path)
+    stacked = route.handler.__name__ in ("validate", "redeem", "roll_back_stack")
+    before = await everything(pool, client.project_id)
+    async with client_for(app, await add_key(pool, client.project_id, role="merchant")) as merchant:
+        answer = await call(merchant, route, path)
+        assert (answer.status_code == 403) is stacked, answer.text
+        if stacked:
+            assert answer.json()["key"] == "missing_required_permission"
+            after = await everything(pool, client.project_id)
+            assert {name: rows for name, rows in after.items() if name != "api_keys"} == {
+                name: rows for name, rows in before.items() if name != "api_keys"
+            }

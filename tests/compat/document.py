@@ -1,0 +1,121 @@
+"""`python tests/compat/document.py` writes docs/compatibility.md: which operations of the reference there are.
+
+operations.tsv holds the facts: every operation the reference publishes, by its id, method and path. What we answer
+is read off the routes, so the page cannot promise what is not there; a test compares it with the file.
+"""
+
+import csv
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from msgspec import Struct
+
+from guerdon.app import routes
+
+HERE = Path(__file__).parent
+OPERATIONS = HERE / "operations.tsv"
+PAGE = HERE.parents[1] / "docs" / "compatibility.md"
+INTRODUCTION = HERE / "introduction.md"
+
+Place = tuple[str, str]  # method, and path with its parameters' names taken out
+
+# What differs from the reference on purpose, by operation.
+NOTES = {
+    "add-vouchers-to-campaign": "any body that is not an object is taken as an empty one",
+    "delete-campaign": "gone for callers at once; the async action clears up",
+    "disable-campaign": "answers the campaign",
+    "enable-campaign": "answers the campaign",
+    "create-campaign": "DISCOUNT_COUPONS only so far; other types are refused, never half made",
+    "generate-random-code": "DISCOUNT_VOUCHER only so far; 10 random characters unless `code_config` says otherwise",
+    "create-voucher": "DISCOUNT_VOUCHER only so far",
+    "import-vouchers": "any size, streamed; a report row by row",
+    "import-vouchers-using-csv": "any size, streamed; `Value` in minor units; a report row by row",
+    "import-vouchers-to-campaign": "any size, streamed; a report row by row",
+    "import-vouchers-to-campaign-using-csv": "any size, streamed; a report row by row",
+    "list-redemptions": "`voucher.active` is always the real value",
+    "redeem-stacked-discounts": "vouchers only so far; `options.explain`, `Idempotency-Key`",
+    "validate-stacked-discounts": "vouchers only so far; `options.explain`",
+    "rollback-redemption": "also a part, by `amount` or `items`",
+    "rollback-stacked-redemptions": "also a part, by `amount` or `items`",
+    "create-order": "`amount` is the sum of the lines when they have amounts",
+    "delete-customer": "redemptions and orders stay for the books",
+}
+
+
+class Operation(Struct, frozen=True):
+    """An operation of the reference."""
+
+    group: str
+    name: str
+    method: str
+    path: str
+
+    @property
+    def place(self) -> Place:
+        """Where it is called."""
+        return place(self.method, self.path)
+
+
+def place(method: str, path: str) -> Place:
+    """A method and a path, whatever its parameters are called."""
+    return method, re.sub(r"{\w+}", "{}", path)
+
+
+def read_operations() -> list[Operation]:
+    """All operations the reference publishes."""
+    with OPERATIONS.open(newline="") as file:
+        rows = csv.DictReader(file, delimiter="\t")
+        return [Operation(row["group"], row["operation"], row["method"], row["path"]) for row in rows]
+
+
+def answered() -> dict[Place, str]:
+    """Our routes below /v1: their place, and the path as we write it."""
+    return {
+        place(route.method, route.path): route.path for route in routes() if route.path.startswith("/v1/")
+    }
+
+
+def ours() -> list[tuple[str, str]]:
+    """Method and path of the routes the reference does not have."""
+    theirs = {operation.place for operation in read_operations()}
+    return [(where[0], path) for where, path in answered().items() if where not in theirs]
+
+
+def render() -> str:
+    """The page."""
+    operations, there = read_operations(), answered()
+    groups: dict[str, list[Operation]] = {}
+    for operation in operations:
+        groups.setdefault(operation.group, []).append(operation)
+    begun = [group for group, its in groups.items() if any(one.place in there for one in its)]
+    count = sum(operation.place in there for operation in operations)
+    parts = [INTRODUCTION.read_text().rstrip(), "", "## Operations", ""]
+    parts += [
+        f"{count} of the {len(operations)} operations the reference names are answered; {len(ours())} are ours.",
+        "",
+    ]
+    for group in begun:
+        parts += [f"### {group}", "", *_table(groups[group], there), ""]
+    parts += ["### Ours", "", "| operation | status |", "|---|---|"]
+    parts += [f"| `{method} {path}` | ours |" for method, path in ours()]
+    parts += ["", "### Not yet", "", "| group | operations |", "|---|---|"]
+    parts += [f"| {group} | {_names(its)} |" for group, its in groups.items() if group not in begun]
+    return "\n".join(parts) + "\n"
+
+
+def _table(operations: Iterable[Operation], there: dict[Place, str]) -> list[str]:
+    lines = ["| operation | path | status | note |", "|---|---|---|---|"]
+    for one in operations:
+        status = "yes" if one.place in there else "not yet"
+        note = NOTES.get(one.name, "") if status == "yes" else ""
+        lines.append(f"| {one.name} | `{one.method} {one.path}` | {status} | {note} |")
+    return lines
+
+
+def _names(operations: list[Operation]) -> str:
+    return ", ".join(one.name or f"`{one.method} {one.path}`" for one in operations)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(render())

@@ -1,0 +1,70 @@
+"""Nothing is left out: every route is called through the SDK, and the page says what there is."""
+
+import ast
+import importlib
+import inspect
+import pkgutil
+import re
+from pathlib import Path
+
+import voucherify.api
+
+from .document import PAGE, Place, answered, ours, place, read_operations, render
+
+HERE = Path(__file__).parent
+
+OURS = {
+    ("POST", "/v1/async-actions/{async_action_id}/cancel"),
+    ("GET", "/v1/async-actions/{async_action_id}/report"),
+}
+
+
+def sdk_operations() -> dict[str, Place]:
+    """The SDK's methods and what they call, read off its sources."""
+    found: dict[str, Place] = {}
+    for module in pkgutil.iter_modules(voucherify.api.__path__):
+        source = inspect.getsource(importlib.import_module(f"voucherify.api.{module.name}"))
+        calls = re.finditer(
+            r"def _(\w+)_serialize\(.*?method='(\w+)',\s+resource_path='([^']+)'", source, re.DOTALL
+        )
+        for name, method, path in (match.groups() for match in calls):
+            found[name] = place(method, path)
+    return found
+
+
+def called() -> set[str]:
+    """The SDK's methods that the tests of this folder call."""
+    names: set[str] = set()
+    for file in HERE.glob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                owner = node.func.value
+                if isinstance(owner, ast.Attribute) and getattr(owner.value, "id", "") in ("sdk", "self"):
+                    names.add(node.func.attr.removesuffix("_with_http_info"))
+    return names
+
+
+def test_every_route_is_called_through_the_sdk() -> None:
+    known = sdk_operations()
+    reached = {known[name] for name in called() & known.keys()}
+    missed = {
+        path for where, path in answered().items() if where not in reached and (where[0], path) not in OURS
+    }
+    assert missed == set()
+    assert len(reached) >= 40
+
+
+def test_what_is_ours_is_meant_to_be() -> None:
+    assert set(ours()) == OURS
+
+
+def test_the_facts_are_those_of_the_sdk() -> None:
+    names = {operation.place: operation.name for operation in read_operations()}
+    theirs = {where: name for name, where in sdk_operations().items()}
+    assert theirs.keys() <= names.keys()
+    for where in theirs.keys() & answered().keys():
+        assert names[where].replace("-", "_").lower() == theirs[where].lower()
+
+
+def test_the_page_is_up_to_date() -> None:
+    assert PAGE.read_text() == render(), "run: python tests/compat/document.py"

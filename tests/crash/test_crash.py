@@ -1,0 +1,119 @@
+"""G-04: kill everything there is, again and again, while tills redeem. What was acknowledged is there, once."""
+
+import asyncio
+import json
+import os
+import random
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from servers import HOST, Server, serving
+
+from guerdon.kit.postgres import EmbeddedPostgres
+
+from .books import compare
+from .chaos import Chaos
+from .till import HOT, PLENTY, TILLS, Ask, Log, Till
+
+PROVE = os.environ.get("GUERDON_PROVE") == "1"
+KILLS = 200 if PROVE else 10
+REDEMPTIONS = 20_000 if PROVE else 1_000
+HOT_LIMIT = 3_000 if PROVE else 100
+STOP_SECONDS = 5.0 if PROVE else 1.5
+REPEATS = 2_000 if PROVE else 200
+LONGEST_SECONDS = 3_000 if PROVE else 120
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """`guerdon serve` with two server processes, a worker and the embedded, durable PostgreSQL."""
+    with serving(GUERDON_PROCESSES="2", GUERDON_DRAIN_SECONDS="0") as made:
+        yield made
+        for line in made.log.read_text().splitlines():
+            if '"internal error"' in line:
+                print(line.encode().decode("unicode_escape"))  # shown with a failure
+
+
+async def test_nothing_acknowledged_is_lost_and_nothing_happens_twice(
+    server: Server, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seed = int(os.environ.get("GUERDON_TEST_SEED", "0")) or random.randrange(1, 1_000_000)
+    bootstrap = server.run("bootstrap", "--json")
+    assert bootstrap.returncode == 0, bootstrap.stderr
+    made = json.loads(bootstrap.stdout)
+    headers = {"X-App-Id": made["app_id"], "X-App-Token": made["app_token"]}
+    log, started = Log(), time.monotonic()
+
+    def till(number: int) -> Till:
+        return Till(number, f"http://{HOST}:{server.port}", headers, log, random.Random(f"{seed}.{number}"))
+
+    first = till(0)
+    for code in HOT:
+        await first.new_code(HOT_LIMIT, code)
+    await first.new_code(None, PLENTY)
+    chaos = Chaos(server, log, random.Random(seed), STOP_SECONDS)
+    await _trade(chaos, [till(number + 1) for number in range(TILLS)], log, started)
+    await asyncio.to_thread(server.wait)
+    await _use_up(first)
+    await _repeat(first, log, random.Random(seed))
+    await first.client.aclose()
+    assert await asyncio.to_thread(server.stop) == 0
+    with EmbeddedPostgres(server.folder / "data") as dsn:
+        wrong = await compare(dsn, made["project_id"], log)
+        verified = await asyncio.to_thread(server.run, "verify", "--json")
+    wrong["verify"] = sum(bool(one["rows"]) for one in json.loads(verified.stdout))
+    figures = _figures(chaos, log, time.monotonic() - started) | wrong
+    with capsys.disabled():
+        print(
+            f"\nG-04, seed {seed}:\n"
+            + "\n".join(f"| {name} | {figure} |" for name, figure in figures.items())
+        )
+    assert {name: count for name, count in wrong.items() if count} == {}, verified.stdout
+    assert verified.returncode == 0
+    assert log.redemptions >= REDEMPTIONS and chaos.kills == KILLS
+
+
+async def _trade(chaos: Chaos, tills: list[Till], log: Log, started: float) -> None:
+    """Tills at work while things are killed, until both have had enough."""
+    over = asyncio.Event()
+    work = [asyncio.create_task(till.work(over)) for till in tills]
+    killing = asyncio.create_task(chaos.run(KILLS))
+    while not (killing.done() and log.redemptions >= REDEMPTIONS):
+        if broken := next((task for task in [*work, killing] if task.done() and task.exception()), None):
+            broken.result()
+        assert time.monotonic() - started < LONGEST_SECONDS, "too slow"
+        await asyncio.sleep(0.1)
+    over.set()
+    await asyncio.gather(*work)
+
+
+async def _use_up(till: Till) -> None:
+    """What is left of the hot codes can be had: no kill took capacity away."""
+    for code in HOT:
+        while (await till.redeem([code], keyed=True)).won:
+            pass
+
+
+async def _repeat(till: Till, log: Log, chance: random.Random) -> None:
+    """Asks with a key, sent once more after all this: their answers are compared by `compare`."""
+    keyed: list[Ask] = [ask for ask in log.asks if ask.keyed and ask.answers]
+    for ask in chance.sample(keyed, min(REPEATS, len(keyed))):
+        assert await till.try_once(ask)
+
+
+def _figures(chaos: Chaos, log: Log, seconds: float) -> dict[str, Any]:
+    again = sum(ask.tries > 1 for ask in log.asks)
+    return {
+        "seconds": round(seconds),
+        "kills": chaos.kills,
+        **{f"of these {kind}": count for kind, count in sorted(chaos.done.items())},
+        "requests": sum(ask.tries for ask in log.asks),
+        "redemptions acknowledged": log.redemptions,
+        "rollbacks acknowledged": sum(ask.won for ask in log.asks if ask.kind == "rollback"),
+        "refused": sum(bool(ask.answers) and not ask.won for ask in log.asks),
+        "asked again": again,
+        "given up without a key": sum(ask.lost for ask in log.asks),
+        "longest until the next success, s": round(chaos.longest, 1),
+    }

@@ -1,0 +1,169 @@
+"""Tills: clients that buy while things are killed, and keep a log of all that they were told.
+
+Every ask carries its own id in the metadata, so that whatever it left in the books can be counted. One sent with
+an Idempotency-Key is sent again until it is answered. One sent without is given up when its answer gets lost:
+nobody can know what became of it, but it must not have happened twice.
+"""
+
+import asyncio
+import random
+import time
+from typing import Any, Literal
+
+import httpx
+from msgspec import Struct, field
+
+PATIENCE_SECONDS = 60.0
+TIMEOUT_SECONDS = 3.0
+TILLS = 16
+HOT = ("HOT-1", "HOT-2", "HOT-3")
+PLENTY = "PLENTY"
+
+
+class Ask(Struct):
+    """One thing that was asked for, and every answer to it. `lost` says that it was given up."""
+
+    id: str
+    kind: Literal["code", "redemption", "rollback"]
+    path: str
+    body: dict[str, Any]
+    keyed: bool
+    answers: list[tuple[int, bytes]] = field(default_factory=list)
+    lost: bool = False
+    made: list[str] = field(default_factory=list)
+    tries: int = 0
+
+    @property
+    def won(self) -> bool:
+        """Whether it was acknowledged with a success."""
+        return bool(self.answers) and self.answers[0][0] == 200
+
+
+class Bought(Struct):
+    """An acknowledged redemption: what it gave in cents, and whether it is a stack."""
+
+    id: str
+    amount: int
+    stack: bool
+
+
+class Log:
+    """What all tills know together."""
+
+    def __init__(self) -> None:
+        self.asks: list[Ask] = []
+        self.bought: list[Bought] = []
+        self.redemptions = 0
+        self.last_won = time.monotonic()
+
+    def note(self, ask: Ask, answer: httpx.Response) -> None:
+        """An answer came."""
+        ask.answers.append((answer.status_code, answer.content))
+        if answer.status_code != 200 or len(ask.answers) > 1:
+            return
+        self.last_won = time.monotonic()
+        content = answer.json()
+        if ask.kind == "redemption":
+            self.redemptions += 1
+            ask.made = [one["id"] for one in content["redemptions"]]
+            whole = content.get("parent_redemption", content["redemptions"][0])
+            ask.made += [whole["id"]] if len(ask.made) > 1 else []
+            amount = sum(one["order"]["total_applied_discount_amount"] for one in content["redemptions"])
+            self.bought.append(Bought(whole["id"], amount, len(ask.made) > 1))
+        elif ask.kind == "rollback":
+            ask.made = (
+                [one["id"] for one in content["rollbacks"]] if "rollbacks" in content else [content["id"]]
+            )
+
+
+class Till:
+    """One client on connections of its own."""
+
+    def __init__(
+        self, number: int, address: str, headers: dict[str, str], log: Log, chance: random.Random
+    ) -> None:
+        self.number = number
+        self.log = log
+        self.chance = chance
+        self.count = 0
+        self.client = httpx.AsyncClient(base_url=address, headers=headers, timeout=TIMEOUT_SECONDS)
+
+    async def work(self, over: asyncio.Event) -> None:
+        """Buy, and take back, until it is over; what was begun is brought to its end."""
+        acts = (self._single, self._hot, self._stack, self._take_back)
+        while not over.is_set():
+            [act] = self.chance.choices(acts, (30, 35, 15, 20))
+            await act()
+        await self.client.aclose()
+
+    async def _single(self) -> None:
+        """A single-use code, and two customers who want it at once."""
+        code = await self.new_code(quantity=1)
+        await asyncio.gather(self.redeem([code], keyed=True), self.redeem([code], keyed=self._either()))
+
+    async def _hot(self) -> None:
+        await self.redeem([self.chance.choice(HOT)], keyed=self._either())
+
+    async def _stack(self) -> None:
+        code = await self.new_code(quantity=2)
+        await self.redeem([code, PLENTY], keyed=self._either())
+
+    async def _take_back(self) -> None:
+        """A redemption of anybody's, in part or as a whole; two tills may well choose the same."""
+        if not self.log.bought:
+            return
+        bought = self.chance.choice(self.log.bought[-200:])
+        body = {} if self._either() else {"amount": self.chance.randint(1, max(1, bought.amount))}
+        end = "rollbacks" if bought.stack else "rollback"
+        await self.send("rollback", f"/v1/redemptions/{bought.id}/{end}", body, self._either())
+
+    def _either(self) -> bool:
+        return self.chance.random() < 0.5
+
+    async def new_code(self, quantity: int | None, code: str | None = None) -> str:
+        """Make a code worth 10.00 off."""
+        code = code or f"T{self.number}-{self.count}"
+        body: dict[str, Any] = {
+            "type": "DISCOUNT_VOUCHER",
+            "discount": {"type": "AMOUNT", "amount_off": 1000},
+        }
+        body["redemption"] = {"quantity": quantity}
+        made = await self.send("code", f"/v1/vouchers/{code}", body, keyed=True)
+        assert made.won, made.answers
+        return code
+
+    async def redeem(self, codes: list[str], keyed: bool) -> Ask:
+        """Redeem codes on a new order of 100.00."""
+        redeemables = [{"object": "voucher", "id": code} for code in codes]
+        items = [{"product_id": f"p{n}", "quantity": n + 1, "amount": 1111 * (n + 1)} for n in range(3)]
+        body = {"redeemables": redeemables, "order": {"items": items}}
+        return await self.send("redemption", "/v1/redemptions", body, keyed)
+
+    async def send(self, kind: Any, path: str, body: dict[str, Any], keyed: bool) -> Ask:
+        """Ask until there is an answer, or, without a key, until it is unknown what happened."""
+        self.count += 1
+        ask = Ask(f"{self.number}.{self.count}", kind, path, body, keyed)
+        body["metadata"] = {"ask": ask.id}
+        self.log.asks.append(ask)
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not await self.try_once(ask):
+            assert time.monotonic() < deadline, f"{ask.kind} {ask.id} is not answered"
+            await asyncio.sleep(0.05)
+        return ask
+
+    async def try_once(self, ask: Ask) -> bool:
+        """Send it; whether that was the last time."""
+        head = {"Idempotency-Key": f"key-{ask.id}"} if ask.keyed else {}
+        ask.tries += 1
+        try:
+            answer = await self.client.post(ask.path, json=ask.body, headers=head)
+        except httpx.ConnectError:
+            return False  # it was never sent
+        except httpx.TransportError:
+            ask.lost = not ask.keyed
+            return ask.lost
+        if answer.status_code == 503 or (answer.status_code == 409 and "in_use" in answer.text):
+            ask.lost = not ask.keyed
+            return ask.lost
+        self.log.note(ask, answer)
+        return True

@@ -1,0 +1,118 @@
+"""Forty mistakes that would cost money, as data: each is one small edit, and names the tests that have to notice."""
+
+from msgspec import Struct
+
+ENGINE = ("tests/engine", "tests/laws/test_money_laws.py", "tests/laws/test_rollback_laws.py")
+EFFECTS = ("tests/engine/test_effects.py", "tests/engine/test_decide.py", "tests/laws/test_money_laws.py")
+DECIDE = ("tests/engine/test_decide.py", "tests/engine/test_effects.py", "tests/laws/test_money_laws.py")
+ROLLBACK = ("tests/engine/test_rollback.py", "tests/laws/test_rollback_laws.py")
+WINDOW = ("tests/engine/test_window.py", "tests/engine/test_decide.py")
+ROLLBACKS = ("tests/api/test_rollbacks.py",)
+REDEMPTIONS = ("tests/api/test_redemptions.py",)
+KEYS = ("tests/api/test_idempotency.py",)
+GUESSING = ("tests/api/test_guessing.py",)
+DOUBT = ("tests/crash/test_doubt.py",)
+RACES = ("tests/races",)
+BOOKS = ("tests/crash/test_books.py",)
+
+
+class Mutant(Struct, frozen=True):
+    """`old`, which stands once in the file (below src/guerdon), becomes `new`; one of `tests` must fail then."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+
+
+MUTANTS = (
+    # Limits: the lock, the count and what the database says a second time.
+    Mutant("codes are read without a lock", "vouchers/locked.py",
+           'LOCK = LOOK + " for update of v"', 'LOCK = LOOK + ""', RACES),
+    Mutant("redemptions are read without a lock", "redemptions/gather.py",
+           "order by r.id for update of r", "order by r.id", RACES),
+    Mutant("no CHECK on the limit", "migrations/0001_ground.sql",
+           "check (quantity is null or redeemed_quantity <= quantity),", "", BOOKS),
+    Mutant("no CHECK on what is returned", "migrations/0001_ground.sql",
+           "returned_amount <= amount", "returned_amount <= amount + 1", BOOKS),
+    Mutant("no CHECK against a negative count", "migrations/0001_ground.sql",
+           "redeemed_quantity bigint not null default 0 check (redeemed_quantity >= 0)",
+           "redeemed_quantity bigint not null default 0", BOOKS),
+    Mutant("no CHECK on an order's total", "migrations/0001_ground.sql",
+           "check (total_amount = amount - total_discount_amount)", "check (true)", BOOKS),
+    Mutant("one use more than the limit", "engine/checks.py",
+           "quantity is not None and used >= quantity:", "quantity is not None and used > quantity:", DECIDE),
+    Mutant("the use is not written", "vouchers/locked.py",
+           "set redeemed_quantity = v.redeemed_quantity + t.uses,", "set redeemed_quantity = v.redeemed_quantity,", DOUBT),
+    Mutant("a batch does not see its own uses", "vouchers/locked.py",
+           "self.redeemed_quantity += count", "self.redeemed_quantity += 0", DOUBT + REDEMPTIONS),
+    Mutant("a code is not pinned to the terms it was used under", "vouchers/locked.py",
+           "self.terms_id = self.in_force", "pass", BOOKS),
+    Mutant("a code is pinned without its limit", "vouchers/locked.py",
+           "self.quantity = self.kept.terms.quantity", "pass", BOOKS),
+    Mutant("a deleted code can be redeemed", "vouchers/locked.py",
+           "and v.deleted_at is null", "", REDEMPTIONS + BOOKS),
+    # Commit, keys and events.
+    Mutant("an answer leaves though its COMMIT got lost", "redemptions/batch.py",
+           "            raise CommitInDoubt(Doubt(asks, writes.rows[0].id, replies)) from lost",
+           "            return replies", DOUBT),
+    Mutant("a lost COMMIT is simply done again", "redemptions/batch.py",
+           "if doubt is not None and await", "if False and doubt is not None and await", DOUBT),
+    Mutant("a lost COMMIT is taken for done", "redemptions/batch.py",
+           "if doubt is not None and await db.value(conn, WRITTEN, project_id, doubt.written) is not None:",
+           "if doubt is not None:", DOUBT),
+    Mutant("a redemption's answer is not kept under its key", "redemptions/record.py",
+           "if writes.kept:", "if False:", KEYS),
+    Mutant("a taken key is taken again", "kit/idempotency.py",
+           "on conflict (project_id, key) do nothing", "on conflict (project_id, key) do update set status = 0", KEYS),
+    Mutant("a key serves for another request", "kit/idempotency.py",
+           "if stored.fingerprint != mark:", "if False:", KEYS),
+    Mutant("no event is written", "redemptions/record.py",
+           "await outbox.emit_for(conn, project_id, writes.events, writes.request_ids)", "pass", DOUBT),
+    Mutant("unknown codes are not counted", "redemptions/redeem.py",
+           "    _count_misses(seen, ask, decision, writes)\n", "", GUESSING),
+    Mutant("one guess more than allowed", "redemptions/redeem.py",
+           "seen.misses.get(ask.caller.key_id, 0) >= guesses", "seen.misses.get(ask.caller.key_id, 0) > guesses", GUESSING),
+    # Rollbacks.
+    Mutant("a redemption can be rolled back twice", "redemptions/rollback.py",
+           't.object == "redemption" and t.status == "SUCCEEDED"', 't.object == "redemption" and t.result == "SUCCESS"',
+           ROLLBACKS),
+    Mutant("what came back is not summed", "redemptions/rollback.py",
+           "redemption.returned_amount += part.total", "redemption.returned_amount = part.total", ROLLBACKS + BOOKS),
+    Mutant("what came back is forgotten", "redemptions/rollback.py",
+           "if redemption.returned is not None:", "if False:", ROLLBACKS),
+    Mutant("a rollback keeps the use", "redemptions/rollback.py", "voucher.use(-1)", "pass", ROLLBACKS),
+    Mutant("a part of a rollback gives the use back", "redemptions/rollback.py",
+           "    if part.after.left == 0:\n        redemption", "    if part.total:\n        redemption", ROLLBACKS),
+    Mutant("the order keeps a discount that came back", "redemptions/rollback.py",
+           "order = give_back(order, part)", "pass", ROLLBACKS),
+    Mutant("more comes back than is left", "engine/rollback.py",
+           "if not 1 <= amount <= allotment.left:", "if amount < 1:", ROLLBACK),
+    Mutant("units are reckoned one by one, so the odd cent is lost", "engine/rollback.py",
+           "half_up(part.given * (part.taken_units + quantity), part.units)",
+           "part.taken + half_up(part.given * quantity, part.units)", ROLLBACK),
+    Mutant("an earlier redemption shows the lines of a later one", "orders/locked.py",
+           "await freeze(conn, project_id, [x.id or \"\" for x in o])", "pass", ROLLBACKS + REDEMPTIONS),
+    # Arithmetic.
+    Mutant("halves go to the even number, by way of float", "engine/money.py",
+           "return (2 * numerator + denominator) // (2 * denominator)", "return round(numerator / denominator)", EFFECTS),
+    Mutant("halves go down", "engine/money.py",
+           "return (2 * numerator + denominator) //", "return (2 * numerator + denominator - 1) //", EFFECTS),
+    Mutant("the odd cents of a split are lost", "engine/money.py",
+           "for _, index in remainders[:missing]:", "for _, index in remainders[: missing - 1]:", EFFECTS),
+    Mutant("odd cents go to the smallest remainders", "engine/money.py",
+           "remainders.sort(reverse=True)", "remainders.sort()", EFFECTS),
+    Mutant("the cap of a discount on the order is ignored", "engine/effects.py",
+           'off = _capped(off, discount.amount_limit, "amount_limit", steps)\n', "pass\n", EFFECTS),
+    Mutant("lines may go below what is left of the order", "engine/effects.py",
+           'budget = _capped(wanted, left, "order_total", steps)', "budget = wanted", EFFECTS),
+    Mutant("the second code sees the price before the first", "engine/decide.py",
+           "running = outcome.order\n", "running = facts.order\n", DECIDE),
+    Mutant("ALL redeems what remains", "engine/decide.py",
+           "valid = applied > 0 and not (failed and all_or_none)", "valid = applied > 0", DECIDE),
+    # Time.
+    Mutant("valid at the instant of its end", "engine/window.py", "late = now >= end", "late = now > end", WINDOW),
+    Mutant("a frame is open at the instant it closes", "engine/window.py",
+           "        if now >= closes:\n            return False", "        if now > closes:\n            return False", WINDOW),
+)  # fmt: skip
