@@ -31,6 +31,19 @@ TEMPLATE_LOCK = 7_306_020_118
 KEPT_TEMPLATES = 4
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "sized: small in `make test`, in full size by `make prove`")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With GUERDON_PROVE=1 the tests that come in two sizes are proofs too."""
+    if os.environ.get("GUERDON_PROVE") == "1":
+        for item in items:
+            if item.get_closest_marker("sized"):
+                item.add_marker("prove")
+
+
 def _server_folder(kind: str) -> Path:
     binaries = find_binaries(os.environ.get("GUERDON_PG_BIN", ""))
     root = os.environ.get("GUERDON_TEST_ROOT", ROOT)  # a copy of the tree may use the original's servers

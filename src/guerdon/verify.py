@@ -108,25 +108,26 @@ INVARIANTS: tuple[Invariant, ...] = (
     ),
     Invariant(
         "stack-sum",
-        "the amount of a stack, or of its rollback, is the sum of its parts",
+        "the amount of a stack, what was returned of it, and the amount of its rollback are the sums of its parts",
         """
         with parts as (
-            select parent_id, sum(amount) as amount
+            select parent_id, sum(amount) as amount, sum(returned_amount) as returned
             from redemptions
             where project_id = $1 and parent_id is not null and result = 'SUCCESS'
             group by parent_id
         )
-        select p.id, p.object, p.amount, coalesce(s.amount, 0) as sum_of_parts
+        select p.id, p.object, p.amount, s.amount as sum_of_parts, p.returned_amount, s.returned as returned_of_parts
         from redemptions p
         left join parts s on s.parent_id = p.id
         where p.project_id = $1 and p.related_object_type = 'redemption' and p.parent_id is null
-          and p.result = 'SUCCESS' and p.amount <> coalesce(s.amount, 0)
+          and p.result = 'SUCCESS'
+          and (p.amount <> coalesce(s.amount, 0) or p.returned_amount <> coalesce(s.returned, 0))
         limit 20
         """,
     ),
     Invariant(
         "rollback-sum",
-        "what was returned of a redemption is the sum of its rollbacks, and never more than was given",
+        "what was returned of a code's redemption is the sum of its rollbacks, and never more than was given",
         """
         with returned as (
             select redemption_id, -sum(amount) as amount
@@ -138,7 +139,7 @@ INVARIANTS: tuple[Invariant, ...] = (
         select r.id, r.amount, r.returned_amount, coalesce(b.amount, 0) as rolled_back
         from redemptions r
         left join returned b on b.redemption_id = r.id
-        where r.project_id = $1 and r.object = 'redemption'
+        where r.project_id = $1 and r.object = 'redemption' and r.related_object_type <> 'redemption'
           and (r.returned_amount <> coalesce(b.amount, 0) or r.returned_amount > r.amount)
         limit 20
         """,

@@ -7,9 +7,11 @@ import pkgutil
 import re
 from pathlib import Path
 
+import pytest
 import voucherify.api
 
 from .document import PAGE, Place, answered, ours, place, read_operations, render
+from .sdk import Sdk
 
 HERE = Path(__file__).parent
 
@@ -68,3 +70,13 @@ def test_the_facts_are_those_of_the_sdk() -> None:
 
 def test_the_page_is_up_to_date() -> None:
     assert PAGE.read_text() == render(), "run: python tests/compat/document.py"
+
+
+def test_the_pages_example_runs(sdk: Sdk, capsys: pytest.CaptureFixture[str]) -> None:
+    found = re.search(r"^```python\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    assert found
+    example = found[1].replace("http://127.0.0.1:8770", sdk.host)
+    for name, value in sdk.keys.items():
+        example = example.replace(f'"{name}": "…"', f'"{name}": "{value}"')
+    exec(compile(example, str(PAGE), "exec"), {})  # noqa: S102 - the page is ours
+    assert capsys.readouterr().out.strip().isdigit()

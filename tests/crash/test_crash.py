@@ -17,6 +17,7 @@ from .books import compare
 from .chaos import Chaos
 from .till import HOT, PLENTY, TILLS, Ask, Log, Till
 
+pytestmark = pytest.mark.sized
 PROVE = os.environ.get("GUERDON_PROVE") == "1"
 KILLS = 200 if PROVE else 10
 REDEMPTIONS = 20_000 if PROVE else 1_000

@@ -13,6 +13,7 @@ from servers import HOST, Server, serving, until
 
 from .chaos import postmaster
 
+pytestmark = pytest.mark.sized
 PROVE = os.environ.get("GUERDON_PROVE") == "1"
 ROUNDS = 20 if PROVE else 2
 # A run beside other tests shares two cores with them, and most of a start is reckoning.

@@ -15,6 +15,7 @@ from servers import HOST, Server, serving
 from guerdon.kit import db
 from guerdon.projects.bootstrap import create_project
 
+pytestmark = pytest.mark.sized
 PROVE = os.environ.get("GUERDON_PROVE") == "1"
 ROUNDS = 10 if PROVE else 1
 CLIENTS = 8

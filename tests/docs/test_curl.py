@@ -63,7 +63,7 @@ def _is_whole(command: str) -> bool:
 
 
 def _ready(command: str) -> str:
-    return re.sub(r"\b([a-z]+_)\.\.\.", r"$(last \1)", command)
+    return re.sub(r"\b([a-z]+_)(?:\.\.\.|…)", r"$(last \1)", command)
 
 
 WRITTEN = """

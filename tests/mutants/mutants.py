@@ -52,7 +52,7 @@ MUTANTS = (
     Mutant("a code is pinned without its limit", "vouchers/locked.py",
            "self.quantity = self.kept.terms.quantity", "pass", BOOKS),
     Mutant("a deleted code can be redeemed", "vouchers/locked.py",
-           "and v.deleted_at is null", "", REDEMPTIONS + BOOKS),
+           "where v.deleted_at is null and c.deleted_at is null", "where c.deleted_at is null", REDEMPTIONS + BOOKS),
     # Commit, keys and events.
     Mutant("an answer leaves though its COMMIT got lost", "redemptions/batch.py",
            "            raise CommitInDoubt(Doubt(asks, writes.rows[0].id, replies)) from lost",
@@ -71,12 +71,12 @@ MUTANTS = (
     Mutant("no event is written", "redemptions/record.py",
            "await outbox.emit_for(conn, project_id, writes.events, writes.request_ids)", "pass", DOUBT),
     Mutant("unknown codes are not counted", "redemptions/redeem.py",
-           "    _count_misses(seen, ask, decision, writes)\n", "", GUESSING),
+           "    _count_misses(seen, ask, decision, writes, guesses)\n", "", GUESSING),
     Mutant("one guess more than allowed", "redemptions/redeem.py",
            "seen.misses.get(ask.caller.key_id, 0) >= guesses", "seen.misses.get(ask.caller.key_id, 0) > guesses", GUESSING),
     # Rollbacks.
     Mutant("a redemption can be rolled back twice", "redemptions/rollback.py",
-           't.object == "redemption" and t.status == "SUCCEEDED"', 't.object == "redemption" and t.result == "SUCCESS"',
+           'if t.status == "SUCCEEDED" and (ask', 'if t.result == "SUCCESS" and (ask',
            ROLLBACKS),
     Mutant("what came back is not summed", "redemptions/rollback.py",
            "redemption.returned_amount += part.total", "redemption.returned_amount = part.total", ROLLBACKS + BOOKS),

@@ -1,73 +1,20 @@
 """Two real servers on one durable database, and a shop on them to race in."""
 
-import contextlib
 import os
-import signal
-import socket
-import subprocess
-import sys
-import tempfile
-import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
 import pytest_asyncio
+from servers import HOST, serving
 
 from guerdon.kit import db
 from guerdon.projects.bootstrap import create_project
 
 from .shop import Shop
-from .together import Clients
 
-HOST = "127.0.0.1"
 PROVE = os.environ.get("GUERDON_PROVE") == "1"
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-@contextlib.contextmanager
-def serving(dsn: str) -> Iterator[int]:
-    """`guerdon serve` as an operator starts it; the port it listens on."""
-    port = _free_port()
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("GUERDON_")}
-    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile("w+") as log:
-        environment |= {
-            "DATABASE_URL": dsn,
-            "GUERDON_PORT": str(port),
-            "GUERDON_DATA_DIR": folder,
-            "GUERDON_DRAIN_SECONDS": "0",
-            "GUERDON_WORKER_IN_SERVE": "false",
-        }
-        command = [sys.executable, "-c", "from guerdon.cli import main; main()", "serve"]
-        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
-        try:
-            if not _is_ready(port, process):
-                log.seek(0)
-                raise AssertionError("the server is not ready:\n" + log.read()[-4000:])
-            yield port
-        finally:
-            process.send_signal(signal.SIGINT)
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-
-
-def _is_ready(port: int, process: subprocess.Popen[bytes]) -> bool:
-    """Whether the server comes to answer /ready with 200, within half a minute."""
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline and process.poll() is None:
-        with contextlib.suppress(OSError), Clients(HOST, [port], 1) as one:
-            if one.release([b"GET /ready HTTP/1.1\r\nhost: guerdon\r\n\r\n"])[0].status == 200:
-                return True
-        time.sleep(0.1)
-    return False
+SETTINGS = {"GUERDON_DRAIN_SECONDS": "0", "GUERDON_WORKER_IN_SERVE": "false"}
 
 
 @pytest_asyncio.fixture(scope="module")
@@ -76,8 +23,9 @@ async def shop(durable_database_url: str) -> AsyncIterator[Shop]:
     pool = await db.open_pool(durable_database_url, size=2)
     made = await create_project(pool, "races")
     headers = {"X-App-Id": made.app_id, "X-App-Token": made.app_token}
-    with serving(durable_database_url) as first, serving(durable_database_url) as second:
-        it = Shop(HOST, [first, second], headers, made.project_id, pool)
+    dsn = durable_database_url
+    with serving(dsn, **SETTINGS) as first, serving(dsn, **SETTINGS) as second:
+        it = Shop(HOST, [first.port, second.port], headers, made.project_id, pool)
         yield it
         it.close()
     await pool.close()

@@ -3,8 +3,12 @@
 from collections import Counter
 from typing import Any
 
+import pytest
+
 from .shop import CLIENTS, Shop
 from .together import Response, request, together
+
+pytestmark = pytest.mark.sized
 
 
 def statuses(answers: list[Response]) -> Counter[int]:

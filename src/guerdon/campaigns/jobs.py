@@ -69,11 +69,13 @@ async def _generate_step(work: Work, asked: Generate, made: int, crowded: bool) 
             codes = free[:wanted]
         new = await store.insert_codes(conn, project_id, asked.batch, codes, asked.case_sensitive)
         await store.add_count(conn, project_id, campaign_id, new)
-        progress = min(99, (made + new) * 100 // asked.count)
-        await work.checkpoint(conn, cursor={"made": made + new}, progress=progress)
         if made + new == asked.count:
             await _conclude(conn, work.job, campaign_id, "DONE", asked.count)
+            # Ended here, so that another generation of the campaign that ends next does not see this one open.
             await work.finish(conn, {"done_count": asked.count, "failed_count": 0})
+        else:
+            progress = min(99, (made + new) * 100 // asked.count)
+            await work.checkpoint(conn, cursor={"made": made + new}, progress=progress)
     return new
 
 

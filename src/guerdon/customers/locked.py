@@ -184,7 +184,7 @@ def _with(seen: Seen, customer: CustomerIn) -> Seen:
 
 def _merged(before: CustomerIn, after: CustomerIn) -> CustomerIn:
     """What two requests say of one customer, the later one over the earlier."""
-    merged = before.__copy__()
+    merged = msgspec.structs.replace(before)
     for name in ("name", "email", "phone", "description", "birthdate", "address"):
         if getattr(after, name) is not None:
             setattr(merged, name, getattr(after, name))

@@ -19,7 +19,9 @@ def process_now() -> datetime:
 
 async def database_now(conn: asyncpg.Connection | asyncpg.Pool) -> datetime:
     """The time that decides, in UTC."""
-    return await conn.fetchval("select clock_timestamp()")
+    now = await conn.fetchval("select clock_timestamp()")
+    assert isinstance(now, datetime)
+    return now
 
 
 @functools.lru_cache(4096)

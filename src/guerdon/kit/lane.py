@@ -94,7 +94,7 @@ class Lane(Generic[Q, A]):
 
     async def _try(self, project_id: str, requests: list[Q]) -> list[A | Exception]:
         """Run the batch; again when the database says so; at last one by one, so that only the guilty fail."""
-        error: Exception
+        error: Exception = RuntimeError("not tried")
         for attempt in range(TRIES):
             try:
                 return await self._run(project_id, requests)

@@ -42,11 +42,11 @@ def _plain(body: bytes) -> bool:
     """
     if b"\\" in body or _LONG_NUMBER in body.translate(_DIGITS):
         return False
-    compact = body.replace(b'": ', b'":').replace(b', "', b',"').replace(b", {", b",{")
     try:
-        return msgspec.json.encode(msgspec.json.decode(compact)) == compact
+        again = msgspec.json.encode(msgspec.json.decode(body))
     except (msgspec.DecodeError, UnicodeDecodeError):
         return False
+    return again == body or again == body.replace(b'": ', b'":').replace(b', "', b',"').replace(b", {", b",{")
 
 
 def _read_closely(body: bytes) -> None:

@@ -127,8 +127,9 @@ def _marked(parameter: inspect.Parameter, in_path: set[str]) -> Any:
         return JSONBody[parameter.annotation]
     if parameter.name == "call":
         return NamedDependency[parameter.annotation]
-    mark = FromPath if parameter.name in in_path else FromQuery
-    return mark[parameter.annotation]
+    if parameter.name in in_path:
+        return FromPath[parameter.annotation]
+    return FromQuery[parameter.annotation]
 
 
 def _payload(annotation: Any) -> Any:
@@ -299,9 +300,7 @@ def as_api_error(error: Exception, request_id: str = "") -> ApiError:
             details = "This path does not answer this method; /docs lists what it answers."
             return ApiError(405, "method_not_allowed", "Method not allowed", details)
         case NotFoundException():
-            return ApiError(
-                404, "not_found", "No such resource", "Nothing answers at this path; see /docs."
-            )
+            return ApiError(404, "not_found", "No such resource", "Nothing answers at this path; see /docs.")
         case ClientException() if error.status_code == 413:
             return too_large(0)
         case ClientException():

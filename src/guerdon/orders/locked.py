@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from guerdon.engine.order import Order, OrderItem
+from guerdon.engine.order import Order, OrderItem, copy_order
 from guerdon.kit import db
 
 LOOK = """
@@ -124,7 +124,7 @@ def whole_json(head: bytes, items: bytes | None) -> bytes:
 
 def head_json(order: Order) -> bytes:
     """The order's JSON without its items."""
-    head = order.__copy__()
+    head = copy_order(order)
     head.items = None
     return _encode(head)
 

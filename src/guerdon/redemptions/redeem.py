@@ -19,6 +19,7 @@ from guerdon.engine import (
     price_order,
     resume_order,
 )
+from guerdon.engine.order import copy_order
 from guerdon.kit.call import Reply
 from guerdon.kit.clock import iso
 from guerdon.kit.errors import ApiError, not_found
@@ -281,7 +282,7 @@ def _save_order(
     """The order as it will stand, held for whoever in the batch asks for it next."""
     if decided is None or ask.order is None or ask.data.order is None:
         return None
-    order = decided.__copy__()
+    order = copy_order(decided)
     before = held.order.status if held is not None else None
     if held is None:
         held = Held(order, new=True)
@@ -339,7 +340,7 @@ def _mentions(seen: Seen, ask: RedeemAsk, redemptions: dict[str, int], parent: s
 
 def _headed(running: Order, final: Order) -> Held:
     """A running order with the final one's id, status and people."""
-    order = running.__copy__()
+    order = copy_order(running)
     order.id, order.status, order.created_at, order.updated_at = (
         final.id,
         final.status,

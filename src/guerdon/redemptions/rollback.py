@@ -8,6 +8,7 @@ from msgspec import UNSET, Raw
 from guerdon.customers.locked import Seen as Customer
 from guerdon.engine import EngineError, Given, Order, OrderItem
 from guerdon.engine.money import share
+from guerdon.engine.order import copy_order
 from guerdon.engine.rollback import Allotment, TakeBack, allot, give_back, take_all, take_amount, take_items
 from guerdon.kit.call import Reply
 from guerdon.kit.clock import iso
@@ -211,7 +212,7 @@ def _restore(
     for _, part in parts:
         if fits(order, part):
             order = give_back(order, part)
-    order = order.__copy__()
+    order = copy_order(order)
     order.updated_at = seen.now
     if whole:
         order.status = "CANCELED"

@@ -217,7 +217,7 @@ def _shown(
         status=row.status,
         order=None
         if row.order is None
-        else Raw(whole_json(row.order.encode(), row.items and row.items.encode())),
+        else Raw(whole_json(row.order.encode(), None if row.items is None else row.items.encode())),
         channel=Channel(row.channel_type, row.channel_id),
         customer=customer,
         related_object_type=row.related_object_type,
