@@ -58,7 +58,7 @@ test: setup browser check  ## All checks and tests
 	$(BIN)/python -m pytest -n $(WORKERS) -m "not prove"
 
 prove: setup browser  ## The guarantees at full size (long)
-	GUERDON_PROVE=1 $(BIN)/python -m pytest -m prove
+	GUERDON_PROVE=1 GUERDON_LAW_EXAMPLES=22300 $(BIN)/python -m pytest -m prove -s
 
 bench: setup  ## The figures of the plan, as ratios
 	@for file in bench/*.py; do case $$file in */_*) ;; *) echo "== $$file"; $(BIN)/python $$file || exit 1;; esac; done

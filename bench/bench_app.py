@@ -5,22 +5,28 @@ from typing import Any
 from ground import Naive
 
 from guerdon.app import App
+from guerdon.engine import Order, OrderItem
 from guerdon.kit import db
-from guerdon.kit.call import Call, Reply, Route
+from guerdon.kit.call import Call, Route
 from guerdon.redemptions.asks import redeem_ask
 from guerdon.redemptions.shapes import ValidationIn
 from guerdon.settings import Settings
 
-# As long as the answer to a redemption is said to be: 3 KB of JSON.
-ANSWER = b'{"order":{"items":[' + b",".join(b'{"object":"order_item","amount":%d,"name":"%s"}' % (n, b"x" * 60) for n in range(28)) + b"]}}"  # fmt: skip
+# 3 KB as JSON, encoded for every answer as answers are.
+ANSWER = Order(
+    items=[
+        OrderItem(source_id=f"sku-{n:04d}", quantity=1, amount=199, price=199, metadata={"name": "x" * 160})
+        for n in range(11)
+    ]
+)
 
 _naive: dict[str, Naive] = {}
 
 
-async def echo(call: Call, data: ValidationIn) -> Any:
+async def decode_only(call: Call, data: ValidationIn) -> Order:
     """Authenticated, decodes the body, answers 3 KB, and does nothing."""
     assert data.redeemables
-    return Reply(ANSWER)
+    return ANSWER
 
 
 async def naive(call: Call, data: ValidationIn) -> Any:
@@ -39,7 +45,15 @@ async def naive(call: Call, data: ValidationIn) -> Any:
 def create_app(settings: Settings) -> App:
     """For `python -m guerdon.serving web bench_app:create_app`."""
     more = [
-        Route(method="POST", path=f"/v1/bench/{name}", handler=handler, tag="Bench", kind="flow", hot=True)
-        for name, handler in (("echo", echo), ("naive", naive))
+        Route(method="POST", path="/v1/bench/decode", handler=decode_only, tag="Bench", kind="flow"),
+        Route(
+            method="POST",
+            path="/v1/bench/decode-hot",
+            handler=decode_only,
+            tag="Bench",
+            kind="flow",
+            hot=True,
+        ),
+        Route(method="POST", path="/v1/bench/naive", handler=naive, tag="Bench", kind="flow", hot=True),
     ]
     return App(settings, more)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from guerdon.app import collect_rarely
 from guerdon.kit import db
 from guerdon.kit.auth import CALLER_BY_APP_ID, Caller
 from guerdon.kit.call import Reply
@@ -152,6 +153,7 @@ async def drive(
     one: Callable[[int], Awaitable[object]], clients: int = CLIENTS, seconds: float = SECONDS
 ) -> Result:
     """`clients` that each ask again as soon as they are answered."""
+    collect_rarely()  # as the application does
     latencies: list[float] = []
     end = time.perf_counter() + seconds
 

@@ -127,10 +127,10 @@ async def load(
     return result
 
 
-def serve(dsn: str) -> subprocess.Popen[bytes]:
+def serve(dsn: str, port: int = PORT) -> subprocess.Popen[bytes]:
     """One server process, as `guerdon serve` starts it, without the worker."""
     environment = os.environ | {
-        "DATABASE_URL": dsn, "GUERDON_DATABASE_URL": dsn, "GUERDON_PORT": str(PORT), "PYTHONPATH": str(HERE),
+        "DATABASE_URL": dsn, "GUERDON_DATABASE_URL": dsn, "GUERDON_PORT": str(port), "PYTHONPATH": str(HERE),
         "GUERDON_LOG_LEVEL": "warning",
     }  # fmt: skip
     process = subprocess.Popen(
@@ -139,14 +139,14 @@ def serve(dsn: str) -> subprocess.Popen[bytes]:
     )  # fmt: skip
     from guerdon.serving import is_live
 
-    while not is_live("127.0.0.1", PORT):
+    while not is_live("127.0.0.1", port):
         if process.poll() is not None:
             raise SystemExit("the server did not start")
         time.sleep(0.05)
     return process
 
 
-WAYS = ("/v1/redemptions", "/v1/bench/naive", "/v1/bench/echo", "/v1/validations")
+WAYS = ("/v1/redemptions", "/v1/bench/naive", "/v1/bench/decode", "/v1/bench/decode-hot", "/v1/validations")
 
 
 def main() -> None:
@@ -163,10 +163,11 @@ def main() -> None:
         finally:
             server.terminate()
             server.wait()
-    ours, naive, echo, validate = (median(results[path]) for path in WAYS)
+    ours, naive, echo, bare, validate = (median(results[path]) for path in WAYS)
     table("Over HTTP, one hot code, 64 keep-alive clients, one server process", [
         (name, f"{r.rate:,.0f}", f"{r.p50:.1f}", f"{r.p99:.1f}")
-        for name, r in (("redeem", ours), ("redeem, naive", naive), ("decode 2 KB, answer 3 KB", echo), ("validate", validate))
+        for name, r in (("redeem", ours), ("redeem, naive", naive), ("decode 2 KB, answer 3 KB", echo),
+            ("the same, before the router", bare), ("validate", validate))
     ], ("endpoint", "requests/s", "p50 ms", "p99 ms"))  # fmt: skip
     table("", [
         ("redeem / naive", f"{ours.rate / naive.rate:.1f}", verdict(ours.rate / naive.rate, 6)),

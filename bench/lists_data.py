@@ -25,8 +25,8 @@ ALONE_TERMS = """
     select $1, 'terms_' || md5($1 || n::text),
            jsonb_build_object('discount', jsonb_build_object('type', 'AMOUNT', 'amount_off', 100 + n % 900),
                               'redemption', jsonb_build_object('quantity', 1)),
-           null, case when n % 10 = 5 then timestamptz '2025-01-01' + n % 300 * interval '1 day'
-                      when n % 10 = 6 then timestamptz '2090-01-01' + n % 300 * interval '1 day' end
+           null, case when n / 10 % 10 = 5 then timestamptz '2025-01-01' + n % 300 * interval '1 day'
+                      when n / 10 % 10 = 6 then timestamptz '2090-01-01' + n % 300 * interval '1 day' end
     from generate_series(0, $2::int - 1) n where n % 10 >= 8
 """
 
@@ -37,11 +37,11 @@ VOUCHERS = """
     select $1, 'v_' || md5('id' || $1 || n::text), code, code,
            case when n % 10 < 6 then ($3::text[])[1] when n % 10 < 8 then ($3::text[])[2 + n / 10 % 20] end,
            case when n % 10 >= 8 then 'terms_' || md5($1 || n::text) end, case when n % 10 >= 8 then 1 end,
-           n % 20 <> 7, case when n % 100 = 9 then 'spring' end,
+           n / 10 % 20 <> 7, case when n / 10 % 100 = 9 then 'spring' end,
            case when n % 2 = 0 then jsonb_build_object('batch', n / 1000, 'region', (array['eu', 'us', 'apac'])[1 + n % 3])
                 else '{}' end,
            timestamptz '2026-10-01' - n * interval '30 seconds',
-           case when n % 10 = 3 then timestamptz '2026-10-01' - n * interval '20 seconds' end
+           case when n / 10 % 10 = 3 then timestamptz '2026-10-01' - n * interval '20 seconds' end
     from (select n, upper(substr(md5($1 || 'code' || n::text), 1, 10)) as code
           from generate_series(0, $2::int - 1) n) as made
     on conflict do nothing

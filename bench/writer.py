@@ -82,7 +82,7 @@ insert into orders (project_id, id, status, amount, discount_amount, items_disco
 insert into redemptions (project_id, id, object, result, status, related_object_type, related_object_id, voucher_id, voucher_code, order_id, channel_id, amount, given, "order")
   select '{project}', 'r_' || extract(epoch from clock_timestamp())::text || md5(random()::text), 'redemption', 'SUCCESS', 'SUCCEEDED', 'voucher', 'v_{filler}', 'v_{filler}', 'BLACKFRIDAY', 'ord_' || md5(random()::text), '{filler}', 500, '{{"order_discount": 500, "line_discounts": [], "added": [], "total": 500}}', '{order}' from generate_series(1, {batch});
 update vouchers v set redeemed_quantity = v.redeemed_quantity + t.n from (select {code} as code, count(*) as n from generate_series(1, {batch}) group by 1) t where v.project_id = '{project}' and v.code_key = t.code;
-insert into events (project_id, id, type, entity_id, request_id) select '{project}', 'ev_' || extract(epoch from clock_timestamp())::text || md5(random()::text), 'redemption.succeeded', 'r_{filler}', 'bench' from generate_series(1, 2 * {batch});
+insert into events (project_id, id, type, entity_id, request_id) select '{project}', 'ev_' || extract(epoch from clock_timestamp())::text || md5(random()::text), 'redemption.succeeded', 'r_{filler}', 'bench' from generate_series(1, 3 * {batch});
 insert into idempotency_keys (project_id, key, fingerprint, status, headers, body) select '{project}', 'bench-' || md5(random()::text), '\\x00112233445566778899aabbccddeeff', 200, '{{}}', convert_to('{answer}', 'UTF8') from generate_series(1, {batch});
 commit;
 """

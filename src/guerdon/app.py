@@ -82,11 +82,7 @@ class App:
         table = [*routes(), *self.more]
         inner = web.build(table, version=__version__)
         self.front = Front(inner, self.state, Keys(pool), table)
-        # A full collection in the middle of a request costs tens of milliseconds: keep what lives for ever out
-        # of its way, and let it come rarely.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(20_000, 50, 100)
+        collect_rarely()
 
     async def stop(self) -> None:
         """Finish what is in flight and hang up."""
@@ -107,6 +103,13 @@ class App:
         await receive()
         await self.stop()
         await send({"type": "lifespan.shutdown.complete"})
+
+
+def collect_rarely() -> None:
+    """Keep what lives for ever out of the collector's way: a full collection would stop requests for long."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 50, 100)
 
 
 def create_app(settings: Settings) -> App:

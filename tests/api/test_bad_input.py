@@ -179,7 +179,13 @@ async def test_what_is_no_strict_json(unchanged: Any, path: str, name: str) -> N
 @pytest.mark.parametrize("path", ["/v1/redemptions", "/v1/orders"])
 @pytest.mark.parametrize(
     "kind",
-    ["text/plain", "application/x-www-form-urlencoded", "application/xml", "application/json; charset=utf-16", "x"],
+    [
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "application/xml",
+        "application/json; charset=utf-16",
+        "x",
+    ],
 )
 async def test_other_content_types(unchanged: Any, path: str, kind: str) -> None:
     answer = await unchanged.post(path, content=b"{}", headers={"Content-Type": kind})
@@ -257,8 +263,21 @@ VOUCHERS: dict[str, tuple[dict[str, Any], str]] = {
 async def test_bodies_of_vouchers(unchanged: Any, name: str) -> None:
     body, path = VOUCHERS[name]
     answer = await unchanged.post("/v1/vouchers/BAD", json=body)
-    assert answer.json()["key"] in ("invalid_payload", "invalid_voucher", "invalid_expiration_date"), answer.text
+    assert answer.json()["key"] in ("invalid_payload", "invalid_voucher", "invalid_expiration_date"), (
+        answer.text
+    )
     check(answer, 400, answer.json()["key"], path)
+
+
+@pytest.mark.parametrize("count", ["0", "-5", "99999999999", "ten", "1.5", ""])
+async def test_counts_that_cannot_be(client: Any, pool: db.Pool, count: str) -> None:
+    await post(
+        client, "/v1/campaigns", {"name": "Counted", "type": "STATIC", "voucher": {"discount": TEN_OFF}}
+    )
+    before = await everything(pool, client.project_id)
+    answer = await client.post(f"/v1/campaigns/Counted/vouchers?vouchers_count={count}", json={})
+    check(answer, 400, "invalid_query_params", "vouchers_count")
+    assert await everything(pool, client.project_id) == before
 
 
 async def test_a_code_that_is_taken(unchanged: Any) -> None:

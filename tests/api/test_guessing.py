@@ -72,7 +72,9 @@ async def test_a_restart_does_not_help(guesser: Any, database_url: str, path: st
         await fresh.stop()
 
 
-async def test_while_it_lasts_known_codes_wait_too_and_nothing_is_written(guesser: Any, pool: db.Pool) -> None:
+async def test_while_it_lasts_known_codes_wait_too_and_nothing_is_written(
+    guesser: Any, pool: db.Pool
+) -> None:
     name = await code(guesser)
     await guess(guesser, "/v1/validations", LIMIT)
     before = await everything(pool, guesser.project_id)

@@ -61,7 +61,9 @@ async def test_a_repeat_has_no_effect_and_the_same_answer(client: Any, pool: db.
 
 
 async def test_after_a_restart_and_with_another_key_of_the_project(client: Any, database_url: str) -> None:
-    sent = [(m, p, b, await send(client, p, b, f"k{n}", m)) for n, (m, p, b) in enumerate(await requests(client))]
+    sent = [
+        (m, p, b, await send(client, p, b, f"k{n}", m)) for n, (m, p, b) in enumerate(await requests(client))
+    ]
     fresh = create_app(Settings(database_url=database_url, pool_size=2))
     await fresh.start()
     try:

@@ -42,7 +42,7 @@ async def test_one_code(client: Any, pool: db.Pool) -> None:
     assert list(made["order"]["redemptions"]) == [one["id"]]
     assert await used(client, name) == 1
     assert await events(pool, client, one["id"]) == ["redemption.succeeded"]
-    assert await events(pool, client, made["order"]["id"]) == ["order.paid"]
+    assert await events(pool, client, made["order"]["id"]) == ["order.created", "order.paid"]
 
 
 async def test_what_was_answered_is_what_is_read_later(client: Any) -> None:
@@ -69,7 +69,10 @@ async def test_a_stack_is_one_redemption_with_children(client: Any, pool: db.Poo
     assert [first["discount_amount"], second["discount_amount"]] == [1_000, 900]
     assert parent["discount_amount"] == 1_900
     assert [first["order"]["total_amount"], second["order"]["total_amount"]] == [9_000, 8_100]
-    assert [first["order"]["applied_discount_amount"], second["order"]["applied_discount_amount"]] == [1_000, 900]
+    assert [first["order"]["applied_discount_amount"], second["order"]["applied_discount_amount"]] == [
+        1_000,
+        900,
+    ]
     assert made["order"]["total_amount"] == parent["order"]["total_amount"] == 8_100
     assert {first["order"]["id"], second["order"]["id"], made["order"]["id"]} == {made["order"]["id"]}
     mention = made["order"]["redemptions"][parent["id"]]
@@ -131,7 +134,11 @@ async def test_a_refusal_is_kept_with_its_reason(client: Any, pool: db.Pool) -> 
     assert await used(client, name) == 1
     (kept,) = (await read(client, "/v1/redemptions?filters[result][conditions][$is]=FAILURE"))["redemptions"]
     assert kept["id"].startswith("rf_")
-    assert (kept["result"], kept["status"], kept["failure_code"]) == ("FAILURE", "FAILED", "quantity_exceeded")
+    assert (kept["result"], kept["status"], kept["failure_code"]) == (
+        "FAILURE",
+        "FAILED",
+        "quantity_exceeded",
+    )
     assert kept["failure_message"] and kept["metadata"] == {"till": 7}
     assert kept["voucher"]["code"] == name and kept["customer"]["source_id"] == "carol"
     assert kept["order"]["amount"] == 10_000
@@ -142,7 +149,9 @@ async def test_a_refusal_is_kept_with_its_reason(client: Any, pool: db.Pool) -> 
 async def test_explain_is_answered_and_kept(client: Any) -> None:
     name = await code(client, PERCENT, redemption={"quantity": 1})
     (one,) = (await redeem(client, name, options={"explain": True}))["redemptions"]
-    assert [check["outcome"] for check in one["explain"]["checks"]] == ["passed"] * len(one["explain"]["checks"])
+    assert [check["outcome"] for check in one["explain"]["checks"]] == ["passed"] * len(
+        one["explain"]["checks"]
+    )
     assert one["explain"]["discount"]
     assert "explain" not in await read(client, f"/v1/redemptions/{one['id']}")
     later = await read(client, f"/v1/redemptions/{one['id']}?expand=explain")
@@ -196,7 +205,9 @@ async def test_the_referrer_of_an_order(client: Any) -> None:
 
 async def test_a_stored_order_is_used_and_gathers_discounts(client: Any, pool: db.Pool) -> None:
     items = [{"source_id": "shirt", "quantity": 2, "price": 10_000}]
-    stored = await post(client, "/v1/orders", {"source_id": "cart", "items": items, "metadata": {"gift": True}})
+    stored = await post(
+        client, "/v1/orders", {"source_id": "cart", "items": items, "metadata": {"gift": True}}
+    )
     amount, percent = await code(client), await code(client, PERCENT)
     first = await redeem(client, amount, order={"source_id": "cart", "amount": 1, "items": [{"price": 1}]})
     assert first["order"]["id"] == stored["id"]
@@ -232,7 +243,10 @@ async def test_an_order_has_the_status_that_is_said(client: Any, status: str) ->
 
 async def test_prices_of_the_catalog(client: Any) -> None:
     await post(client, "/v1/products", {"source_id": "shirt", "name": "Shirt", "price": 4_000})
-    items = [{"source_id": "shirt", "related_object": "product", "quantity": 2}, {"source_id": "x", "price": 1_000}]
+    items = [
+        {"source_id": "shirt", "related_object": "product", "quantity": 2},
+        {"source_id": "x", "price": 1_000},
+    ]
     made = await redeem(client, await code(client, PERCENT), order={"items": items})
     assert (made["order"]["amount"], made["order"]["total_amount"]) == (9_000, 8_100)
     assert made["order"]["items"][0]["product"]["name"] == "Shirt"
@@ -241,7 +255,9 @@ async def test_prices_of_the_catalog(client: Any) -> None:
 async def test_free_goods(client: Any) -> None:
     await post(client, "/v1/products", {"source_id": "mug", "name": "Mug", "price": 700})
     gift = {"type": "UNIT", "unit_off": 2, "unit_type": "mug", "effect": "ADD_NEW_ITEMS"}
-    made = await redeem(client, await code(client, gift), order={"items": [{"source_id": "tea", "price": 300}]})
+    made = await redeem(
+        client, await code(client, gift), order={"items": [{"source_id": "tea", "price": 300}]}
+    )
     assert (made["order"]["amount"], made["order"]["total_amount"]) == (1_700, 300)
     assert made["order"]["initial_amount"] == 300
     assert made["order"]["items"][1]["discount_quantity"] == 2
@@ -308,7 +324,9 @@ async def test_a_campaign_codes_limit_shows_before_it_is_used(client: Any) -> No
 
 async def test_the_list_and_its_filters(client: Any) -> None:
     first, second = await code(client, redemption={"quantity": 1}), await code(client)
-    one = (await redeem(client, first, customer={"source_id": "eve"}, metadata={"till": "7"}))["redemptions"][0]
+    one = (await redeem(client, first, customer={"source_id": "eve"}, metadata={"till": "7"}))["redemptions"][
+        0
+    ]
     stack = await redeem(client, second, await code(client))
     await redeem(client, first, status=400)
     await roll_back(client, one["id"])
@@ -347,7 +365,9 @@ async def test_both_ways_of_paging(client: Any) -> None:
     walked: list[str] = []
     after = ""
     while True:
-        found = await read(client, "/v1/redemptions?limit=3" + (f"&starting_after_id={after}" if after else ""))
+        found = await read(
+            client, "/v1/redemptions?limit=3" + (f"&starting_after_id={after}" if after else "")
+        )
         walked += [one["id"] for one in found["redemptions"]]
         if not found["has_more"]:
             break

@@ -38,21 +38,27 @@ async def one(client: Any, name: str, **more: Any) -> dict[str, Any]:
 
 async def test_a_plain_redemption_comes_back_whole(client: Any, pool: db.Pool) -> None:
     name = await code(client, redemption={"quantity": 1})
-    made = await one(client, name, customer={"source_id": "alice"}, order={"source_id": "cart", "amount": 10_000})
+    made = await one(
+        client, name, customer={"source_id": "alice"}, order={"source_id": "cart", "amount": 10_000}
+    )
     body = {"reason": "ripped", "tracking_id": "track-back", "metadata": {"till": 7}}
     back = await roll_back(client, made["id"], body)
     assert back["id"].startswith("rr_") and back["object"] == "redemption_rollback"
     assert (back["amount"], back["redemption"], back["reason"]) == (-1_000, made["id"], "ripped")
     assert (back["result"], back["status"]) == ("SUCCESS", "SUCCEEDED")
     assert (back["tracking_id"], back["metadata"]) == ("track-back", {"till": 7})
-    assert back["customer"]["source_id"] == "alice" and back["voucher"]["redemption"]["redeemed_quantity"] == 0
+    assert (
+        back["customer"]["source_id"] == "alice" and back["voucher"]["redemption"]["redeemed_quantity"] == 0
+    )
     assert (back["order"]["status"], back["order"]["total_amount"]) == ("CANCELED", 10_000)
     assert "discount_amount" not in back["order"]
     assert await used(client, name) == 0
     assert await read(client, f"/v1/redemptions/{back['id']}") == back
     now = await read(client, f"/v1/redemptions/{made['id']}")
     assert (now["status"], now["returned_amount"]) == ("ROLLED_BACK", 1_000)
-    assert now["related_redemptions"]["rollbacks"] == [{"id": back["id"], "date": back["date"], "amount": -1_000}]
+    assert now["related_redemptions"]["rollbacks"] == [
+        {"id": back["id"], "date": back["date"], "amount": -1_000}
+    ]
     assert now["order"] == made["order"], "what was shown with the redemption stays"
     stored = await read(client, "/v1/orders/cart")
     assert (stored["status"], stored["total_amount"]) == ("CANCELED", 10_000)
@@ -103,7 +109,9 @@ async def test_what_failed_or_is_a_rollback_cannot_be_taken_back(client: Any) ->
     name = await code(client, redemption={"quantity": 1})
     made = await one(client, name)
     await redeem(client, name, status=400)
-    (failed,) = (await read(client, "/v1/redemptions?filters[result][conditions][$is]=FAILURE"))["redemptions"]
+    (failed,) = (await read(client, "/v1/redemptions?filters[result][conditions][$is]=FAILURE"))[
+        "redemptions"
+    ]
     assert (await roll_back(client, failed["id"], status=400))["key"] == "invalid_redemption"
     back = await roll_back(client, made["id"])
     assert (await roll_back(client, back["id"], status=404))["key"] == "not_found"
@@ -114,10 +122,17 @@ async def test_customer_and_order_must_be_those_of_the_redemption(client: Any, p
     await post(client, "/v1/customers", {"source_id": "mallory"})
     await post(client, "/v1/orders", {"source_id": "other", "amount": 1})
     made = await one(
-        client, await code(client), customer={"source_id": "bob"}, order={"source_id": "cart", "amount": 9_000}
+        client,
+        await code(client),
+        customer={"source_id": "bob"},
+        order={"source_id": "cart", "amount": 9_000},
     )
     before = await everything(pool, client.project_id)
-    for customer in ({"source_id": "mallory"}, {"source_id": "nobody", "name": "New"}, {"id": "cust_unknown"}):
+    for customer in (
+        {"source_id": "mallory"},
+        {"source_id": "nobody", "name": "New"},
+        {"id": "cust_unknown"},
+    ):
         refused = await roll_back(client, made["id"], {"customer": customer}, status=400)
         assert (refused["key"], refused["errors"][0]["path"]) == ("invalid_customer", "customer")
     for order in ({"source_id": "other"}, {"source_id": "nothing"}, {"id": "ord_unknown"}):
@@ -358,7 +373,9 @@ async def test_a_redemption_shows_the_order_it_was_made_with_whatever_becomes_of
     assert (await client.put("/v1/orders/cart", json=changed)).status_code == 200
     assert await read(client, f"/v1/redemptions/{made['id']}") == made
     assert (await read(client, f"/v1/redemptions/{parent['id']}"))["order"] == parent["order"]
-    await post(client, "/v1/orders", {"source_id": "cart", "items": [{"source_id": "scarf", "price": 5_000}] * 2})
+    await post(
+        client, "/v1/orders", {"source_id": "cart", "items": [{"source_id": "scarf", "price": 5_000}] * 2}
+    )
     assert await read(client, f"/v1/redemptions/{made['id']}") == made
     assert (await read(client, f"/v1/redemptions/{parent['id']}"))["order"] == parent["order"]
     replay = await client.post("/v1/redemptions", json=body, headers=headers)

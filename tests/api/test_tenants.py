@@ -143,7 +143,9 @@ async def theirs(app: Any, pool: db.Pool) -> Any:
         await post(client, "/v1/redemptions", ask("UNKNOWN"), 404)
         failed = await client.get("/v1/redemptions?filters[result][conditions][$is]=FAILURE")
         ids["failed_redemption"] = failed.json()["redemptions"][0]["id"]
-        product = await post(client, "/v1/products", {"source_id": "their-product", "name": "P", "price": 700})
+        product = await post(
+            client, "/v1/products", {"source_id": "their-product", "name": "P", "price": 700}
+        )
         ids |= {"product": product["id"], "product_source_id": "their-product"}
         sku = await post(client, "/v1/products/their-product/skus", {"source_id": "their-sku", "sku": "S"})
         ids |= {"sku": sku["id"], "sku_source_id": "their-sku"}
@@ -164,7 +166,9 @@ def words(answer: httpx.Response, *names: str) -> tuple[int, str]:
         body = body.replace(name, "<name>").replace(name.replace(" ", "%20"), "<name>")
     body = re.sub(r'"redeemed_quantity":\d+', '"redeemed_quantity":…', body)  # of our own code, used twice
     body = re.sub(r'"(request_id|date|created_at|updated_at)":"[^"]*"', r'"\1":"…"', body)
-    return answer.status_code, re.sub(r'"(valid|r|rf|rr|ord|cust|v|ordli|camp|aa)_[0-9A-Za-z]{22}"', r'"\1_…"', body)
+    return answer.status_code, re.sub(
+        r'"(valid|r|rf|rr|ord|cust|v|ordli|camp|aa)_[0-9A-Za-z]{22}"', r'"\1_…"', body
+    )
 
 
 async def call(client: Any, route: Route, path: str, **more: Any) -> httpx.Response:
@@ -199,7 +203,9 @@ def test_the_tables_name_nothing_that_is_gone() -> None:
 @pytest.mark.parametrize(
     "route", [r for r in SERVER_ROUTES if in_path(r)], ids=lambda route: f"{route.method} {route.path}"
 )
-async def test_another_projects_ids_in_the_path(client: Any, theirs: Any, pool: db.Pool, route: Route) -> None:
+async def test_another_projects_ids_in_the_path(
+    client: Any, theirs: Any, pool: db.Pool, route: Route
+) -> None:
     stranger, ids = theirs
     before = await everything(pool, stranger.project_id), await everything(pool, client.project_id)
     asked = [name for name in in_path(route) if (route.handler.__name__, name) not in MAKES]
@@ -227,7 +233,11 @@ async def makes_its_own(client: Any, theirs: Any, route: Route) -> None:
     path = route.path.replace("{code}", ids["voucher_code"])
     assert (await call(client, route, path)).status_code == 200
     mine = (await client.get(f"/v1/vouchers/{ids['voucher_code']}")).json()
-    assert mine["id"] != ids["voucher"] == (await stranger.get(f"/v1/vouchers/{ids['voucher_code']}")).json()["id"]
+    assert (
+        mine["id"]
+        != ids["voucher"]
+        == (await stranger.get(f"/v1/vouchers/{ids['voucher_code']}")).json()["id"]
+    )
 
 
 async def test_a_sku_of_theirs_under_a_product_of_ours(client: Any, theirs: Any) -> None:
@@ -280,7 +290,9 @@ async def test_lists_show_nothing_of_others(client: Any, theirs: Any, route: Rou
 
 
 @pytest.mark.parametrize("route", SERVER_ROUTES, ids=lambda route: f"{route.method} {route.path}")
-async def test_keys_that_open_nothing(client: Any, theirs: Any, pool: db.Pool, app: Any, route: Route) -> None:
+async def test_keys_that_open_nothing(
+    client: Any, theirs: Any, pool: db.Pool, app: Any, route: Route
+) -> None:
     """Missing, unknown, wrong and revoked keys: 401 in words that do not tell which, and nothing changes."""
     stranger, ids = theirs
     path = route.path
@@ -300,7 +312,9 @@ async def test_keys_that_open_nothing(client: Any, theirs: Any, pool: db.Pool, a
         ]
         assert {answer.status_code for answer in refused} == {401}
         assert len({words(answer) for answer in refused}) == 1
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://guerdon.test") as bare:
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(app), base_url="http://guerdon.test"
+        ) as bare:
             assert (await call(bare, route, path)).status_code == 401
         assert await everything(pool, stranger.project_id) == before
 

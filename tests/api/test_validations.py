@@ -208,7 +208,11 @@ async def test_hours_of_the_day_are_those_of_the_project(client: Any, pool: db.P
 
 
 async def test_a_campaign_switched_off_takes_its_codes_along(client: Any) -> None:
-    campaign = {"name": "Switch", "type": "STATIC", "voucher": {"type": "DISCOUNT_VOUCHER", "discount": TEN_OFF}}
+    campaign = {
+        "name": "Switch",
+        "type": "STATIC",
+        "voucher": {"type": "DISCOUNT_VOUCHER", "discount": TEN_OFF},
+    }
     assert (await client.post("/v1/campaigns", json=campaign)).status_code == 200
     assert (await client.post("/v1/campaigns/Switch/vouchers/SWITCHED", json={})).status_code == 200
     assert (await validate(client, "SWITCHED"))["valid"] is True
@@ -270,7 +274,11 @@ async def test_expand(client: Any) -> None:
 
 
 async def test_expand_names_the_campaign(client: Any) -> None:
-    campaign = {"name": "Named", "type": "STATIC", "voucher": {"type": "DISCOUNT_VOUCHER", "discount": TEN_OFF}}
+    campaign = {
+        "name": "Named",
+        "type": "STATIC",
+        "voucher": {"type": "DISCOUNT_VOUCHER", "discount": TEN_OFF},
+    }
     made = (await client.post("/v1/campaigns", json=campaign)).json()
     await client.post("/v1/campaigns/Named/vouchers/NAMED-1", json={})
     one = (await validate(client, "NAMED-1", options={"expand": ["redeemable"]}))["redeemables"][0]
@@ -279,7 +287,14 @@ async def test_expand_names_the_campaign(client: Any) -> None:
 
 async def test_what_is_null_or_unknown_does_not_matter(client: Any) -> None:
     name = await code(client)
-    more = {"customer": None, "metadata": None, "session": None, "options": None, "tracking_id": None, "new": 1}
+    more = {
+        "customer": None,
+        "metadata": None,
+        "session": None,
+        "options": None,
+        "tracking_id": None,
+        "new": 1,
+    }
     assert (await validate(client, name, order={"amount": 5_000, "currency": "EUR"}, **more))["valid"] is True
 
 
@@ -323,7 +338,11 @@ async def test_a_customer_id_that_is_unknown(client: Any, pool: db.Pool, path: s
     answer = await client.post(path, json=ask(name, **people))
     assert answer.status_code == 404
     body = answer.json()
-    assert (body["key"], body["resource_type"], body["resource_id"]) == ("not_found", "customer", "cust_unknown")
+    assert (body["key"], body["resource_type"], body["resource_id"]) == (
+        "not_found",
+        "customer",
+        "cust_unknown",
+    )
     assert await everything(pool, client.project_id) == before
 
 
@@ -344,7 +363,9 @@ def _discount(dice: random.Random) -> dict[str, Any]:
         case 0:
             return {"type": "AMOUNT", "amount_off": dice.randint(1, 9_000)}
         case 1:
-            effect = dice.choice(["APPLY_TO_ITEMS", "APPLY_TO_ITEMS_PROPORTIONALLY", "APPLY_TO_ITEMS_BY_QUANTITY"])
+            effect = dice.choice(
+                ["APPLY_TO_ITEMS", "APPLY_TO_ITEMS_PROPORTIONALLY", "APPLY_TO_ITEMS_BY_QUANTITY"]
+            )
             return {"type": "AMOUNT", "amount_off": dice.randint(1, 3_000), "effect": effect}
         case 2:
             return {"type": "PERCENT", "percent_off": dice.choice([1, 3.5, 10, 33.33, 100])}
@@ -353,7 +374,12 @@ def _discount(dice: random.Random) -> dict[str, Any]:
         case 4:
             return {"type": "FIXED", "fixed_amount": dice.randint(0, 12_000)}
         case 5:
-            return {"type": "UNIT", "unit_off": dice.randint(1, 3), "unit_type": "gift", "effect": "ADD_NEW_ITEMS"}
+            return {
+                "type": "UNIT",
+                "unit_off": dice.randint(1, 3),
+                "unit_type": "gift",
+                "effect": "ADD_NEW_ITEMS",
+            }
         case _:
             return {"type": "UNIT", "unit_off": 1, "unit_type": "gift", "effect": "ADD_MISSING_ITEMS"}
 
@@ -374,7 +400,10 @@ async def test_a_redemption_decides_as_the_validation_did(client: Any, pool: db.
     await client.post("/v1/products", json={"source_id": "gift", "name": "Gift", "price": 700})
     codes = [
         await code(
-            client, _discount(dice), redemption={"quantity": dice.choice([1, 2, 50])}, active=dice.random() < 0.9
+            client,
+            _discount(dice),
+            redemption={"quantity": dice.choice([1, 2, 50])},
+            active=dice.random() < 0.9,
         )
         for _ in range(24)
     ]

@@ -149,6 +149,19 @@ async def test_a_code_that_was_deleted_cannot_be_redeemed(shop: Shop) -> None:
     assert (await shop.redeem("GONE", status=404))["key"] == "not_found"
 
 
+async def test_what_a_redemption_showed_stays_when_its_order_goes_on(shop: Shop) -> None:
+    """The items are kept once, with the order, until the order changes; then its redemptions get their own copy."""
+    await shop.code("FIRST", {"type": "PERCENT", "percent_off": 10, "effect": "APPLY_TO_ITEMS"})
+    await shop.code("SECOND", {"type": "PERCENT", "percent_off": 50, "effect": "APPLY_TO_ITEMS"})
+    order, key = {"source_id": "goes on", "items": ITEMS}, {"Idempotency-Key": "goes-on"}
+    made = await shop.redeem("FIRST", order=order, **key)
+    later = await shop.redeem("SECOND", order={"source_id": "goes on"})
+    assert later["order"]["items"] != made["order"]["items"]
+    shown = (await shop.client.get(f"/v1/redemptions/{made['redemptions'][0]['id']}")).json()
+    assert shown["order"]["items"] == made["order"]["items"]
+    assert await shop.redeem("FIRST", order=order, **key) == made
+
+
 UNSOUND = [
     "update vouchers set redeemed_quantity = quantity + 1 where project_id = $1 and code = 'LAST'",
     "update vouchers set redeemed_quantity = -1 where project_id = $1 and code = 'LAST'",

@@ -51,6 +51,7 @@ def test_all_operations_are_tried() -> None:
     assert {label(operation) for operation in OPERATIONS} == served
 
 
+@pytest.mark.sized
 @pytest.mark.parametrize("operation", OPERATIONS, ids=label)
 def test_no_input_breaks_an_operation(operation: Any, served: Served) -> None:
     cases = st.one_of(

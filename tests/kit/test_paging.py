@@ -51,7 +51,7 @@ LISTING = Listing(
         "created_at": Field("t.created_at", "date"),
     },
     metadata="t.metadata",
-    sorts={"created_at": "t.created_at", "name": "t.name collate \"C\"", "amount": "t.amount", "id": "t.id"},
+    sorts={"created_at": "t.created_at", "name": 't.name collate "C"', "amount": "t.amount", "id": "t.id"},
     special={"only": _vip},
 )
 
@@ -197,7 +197,9 @@ CASES: list[tuple[str, str, list[str], Callable[[Row], Any]]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("field", "op", "values", "test"), CASES, ids=[f"{n} {case[0]} {case[1]}" for n, case in enumerate(CASES)])
+@pytest.mark.parametrize(
+    ("field", "op", "values", "test"), CASES, ids=[f"{n} {case[0]} {case[1]}" for n, case in enumerate(CASES)]
+)
 async def test_an_operator_finds_what_python_finds(
     things: db.Pool, field: str, op: str, values: list[str], test: Callable[[Row], Any]
 ) -> None:

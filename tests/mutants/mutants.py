@@ -52,7 +52,7 @@ MUTANTS = (
     Mutant("a code is pinned without its limit", "vouchers/locked.py",
            "self.quantity = self.kept.terms.quantity", "pass", BOOKS),
     Mutant("a deleted code can be redeemed", "vouchers/locked.py",
-           "where v.deleted_at is null and c.deleted_at is null", "where c.deleted_at is null", REDEMPTIONS + BOOKS),
+           "v.deleted_at is null and c.deleted_at is null as living", "true as living", REDEMPTIONS + BOOKS),
     # Commit, keys and events.
     Mutant("an answer leaves though its COMMIT got lost", "redemptions/batch.py",
            "            raise CommitInDoubt(Doubt(asks, writes.rows[0].id, replies)) from lost",
@@ -93,7 +93,7 @@ MUTANTS = (
            "half_up(part.given * (part.taken_units + quantity), part.units)",
            "part.taken + half_up(part.given * quantity, part.units)", ROLLBACK),
     Mutant("an earlier redemption shows the lines of a later one", "orders/locked.py",
-           "await freeze(conn, project_id, [x.id or \"\" for x in o])", "pass", ROLLBACKS + REDEMPTIONS),
+           "await freeze(conn, project_id, [x.id or \"\" for x in o])", "pass", BOOKS),
     # Arithmetic.
     Mutant("halves go to the even number, by way of float", "engine/money.py",
            "return (2 * numerator + denominator) // (2 * denominator)", "return round(numerator / denominator)", EFFECTS),

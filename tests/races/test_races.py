@@ -98,6 +98,22 @@ async def test_a_redemption_is_rolled_back_once(shop: Shop, rounds: int, table: 
     note(table, rounds, total)
 
 
+async def test_a_redemption_without_an_order_is_rolled_back_once(
+    shop: Shop, rounds: int, table: dict[str, Any]
+) -> None:
+    """There is no order whose lock would stand in for the redemption's."""
+    total: Counter[int] = Counter()
+    for _ in range(rounds):
+        code = shop.code(quantity=3)
+        body = {"redeemables": [{"object": "voucher", "id": code}]}
+        made = [shop.ask("POST", "/v1/redemptions", body).json()["redemptions"][0]["id"] for _ in range(3)]
+        answers = shop.clients.release([shop.rollback(made[0])] * CLIENTS)
+        assert statuses(answers) == {200: 1, 400: CLIENTS - 1}
+        assert (await shop.used(code), await shop.recorded(code, "redemption_rollback")) == (2, 1)
+        total += statuses(answers)
+    note(table, rounds, total)
+
+
 async def test_partial_rollbacks_never_return_more_than_was_given(
     shop: Shop, rounds: int, table: dict[str, Any]
 ) -> None:

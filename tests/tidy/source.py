@@ -23,7 +23,9 @@ def files() -> list[Path]:
 def python(*folders: str) -> list[Path]:
     """Its Python files, in some of the folders at the top."""
     return [
-        path for path in files() if path.suffix == ".py" and path.relative_to(ROOT).parts[0] in (folders or path.parts)
+        path
+        for path in files()
+        if path.suffix == ".py" and path.relative_to(ROOT).parts[0] in (folders or path.parts)
     ]
 
 
@@ -50,5 +52,7 @@ def imports(path: Path) -> Iterator[str]:
 def texts(node: ast.AST) -> str:
     """All string constants under a node, one after the other."""
     return " ".join(
-        part.value for part in ast.walk(node) if isinstance(part, ast.Constant) and isinstance(part.value, str)
+        part.value
+        for part in ast.walk(node)
+        if isinstance(part, ast.Constant) and isinstance(part.value, str)
     )

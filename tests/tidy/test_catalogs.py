@@ -29,7 +29,9 @@ def test_every_setting_is_documented() -> None:
         assert f"`{variable}`" in page, f"{variable} is not on the page"
         assert meaning.split(".")[0] in page, f"what {variable} means is not on the page"
         assert default == "" or default in page
-    named = {one for one in re.findall(r"`(GUERDON_[A-Z_]+)`", page) if not one.startswith("GUERDON_SERVICE_")}
+    named = {
+        one for one in re.findall(r"`(GUERDON_[A-Z_]+)`", page) if not one.startswith("GUERDON_SERVICE_")
+    }
     assert named <= {variable for variable, *_ in describe()} | {"GUERDON_CONFIG"}
 
 
@@ -50,7 +52,9 @@ def test_every_route_is_documented(route: Route) -> None:
 def test_the_document_has_every_operation_once() -> None:
     found = {(method, path): operation for method, path, operation in operations()}
     served = {
-        (r.method, r.path) for r in app.routes() if r.access == "server" and r.media_type == "application/json"
+        (r.method, r.path)
+        for r in app.routes()
+        if r.access == "server" and r.media_type == "application/json"
     }
     assert served <= found.keys()
     ids = [operation["operationId"] for operation in found.values()]
@@ -69,7 +73,11 @@ def used_kinds() -> set[str]:
     kinds = set()
     for path in python("src"):
         for node in ast.walk(tree(path)):
-            if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in ("new_id", "new_ids") and node.args:
+            if (
+                isinstance(node, ast.Call)
+                and ast.unparse(node.func).split(".")[-1] in ("new_id", "new_ids")
+                and node.args
+            ):
                 kinds |= {c.value for c in ast.walk(node.args[0]) if isinstance(c, ast.Constant)}
     return kinds
 

@@ -11,7 +11,19 @@ from .source import PACKAGE, ROOT, files, imports, name, python, tree
 
 MOST_LINES = 500
 MOST_LINES_OF_A_FUNCTION = 60
-BANNED = {"service", "services", "manager", "repository", "helper", "helpers", "utils", "util", "common", "base", "misc"}
+BANNED = {
+    "service",
+    "services",
+    "manager",
+    "repository",
+    "helper",
+    "helpers",
+    "utils",
+    "util",
+    "common",
+    "base",
+    "misc",
+}
 
 # Who reads a clock beside kit/clock.py, and why. The list may only get shorter.
 CLOCKS = {
@@ -59,12 +71,16 @@ def test_only_the_clock_reads_the_clock() -> None:
 
 
 def test_only_the_kit_knows_the_driver() -> None:
-    knowing = {name(path) for path in python("src") if any(m.split(".")[0] == "asyncpg" for m in imports(path))}
+    knowing = {
+        name(path) for path in python("src") if any(m.split(".")[0] == "asyncpg" for m in imports(path))
+    }
     assert {path for path in knowing if not path.startswith("src/guerdon/kit/")} == DRIVERS
 
 
 def test_only_the_applications_edge_knows_litestar() -> None:
-    knowing = {name(path) for path in python("src") if any(m.split(".")[0] == "litestar" for m in imports(path))}
+    knowing = {
+        name(path) for path in python("src") if any(m.split(".")[0] == "litestar" for m in imports(path))
+    }
     assert knowing == {"src/guerdon/app.py", "src/guerdon/kit/web.py"}
 
 
@@ -85,13 +101,26 @@ def test_modules_say_what_they_are(path: Path) -> None:
 @pytest.mark.parametrize("path", python("src"), ids=name)
 def test_what_others_use_is_described(path: Path) -> None:
     for node in tree(path).body:
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+        if isinstance(
+            node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+        ) and not node.name.startswith("_"):
             assert ast.get_docstring(node) or "overload" in ast.dump(node), f"{node.name} has no docstring"
 
 
 # Pieces, so that this file does not find itself.
-HOSTS = ["pypi" + ".org", "files.python" + "hosted.org", "registry." + "npmjs", "registry." + "yarnpkg", "ghcr" + ".io"]
-PLACES = [r"(?<![\w.])/" + "work/", r"(?<![\w.])/" + r"root/\w", r"/" + r"Users/\w", r"/" + r"home/(?!guerdon\b)\w"]
+HOSTS = [
+    "pypi" + ".org",
+    "files.python" + "hosted.org",
+    "registry." + "npmjs",
+    "registry." + "yarnpkg",
+    "ghcr" + ".io",
+]
+PLACES = [
+    r"(?<![\w.])/" + "work/",
+    r"(?<![\w.])/" + r"root/\w",
+    r"/" + r"Users/\w",
+    r"/" + r"home/(?!guerdon\b)\w",
+]
 ELSEWHERE = re.compile("|".join([re.escape(host) for host in HOSTS] + PLACES))
 
 
@@ -122,7 +151,11 @@ def test_tests_assert_something() -> None:
     asserting = {"raises", "assert_called"}
     for _ in range(3):  # a test's call, a call of that, and once more
         asserting |= {node.name for _, node in functions if _asserts(node, asserting)}
-    bad = [f"{name(path)}::{node.name}" for path, node in functions if node.name.startswith("test_") and node.name not in asserting]
+    bad = [
+        f"{name(path)}::{node.name}"
+        for path, node in functions
+        if node.name.startswith("test_") and node.name not in asserting
+    ]
     assert bad == []
 
 

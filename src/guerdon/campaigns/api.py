@@ -169,7 +169,7 @@ def _date(call: Call, name: str, text: str | None, *, end_of_day: bool) -> datet
 
 async def add_campaign_vouchers(
     call: Call, campaign_id: str, vouchers_count: Annotated[int, Meta(ge=1, le=MOST_CODES)] = 1
-) -> Voucher | Accepted | Reply:
+) -> Voucher | Reply:
     """Make codes for a campaign.
 
     One is answered as a voucher; more (`vouchers_count`) are made by a job and answered 202. The body may say
@@ -221,7 +221,10 @@ ROUTES = [
     Route(method="POST", path=ONE + "/enable", handler=enable_campaign, tag=TAG, kind="write"),
     Route(method="POST", path=ONE + "/disable", handler=disable_campaign, tag=TAG, kind="write"),
     Route(method="GET", path=ONE + "/summary", handler=get_campaign_summary, tag=TAG),
-    Route(method="POST", path=ONE + "/vouchers", handler=add_campaign_vouchers, tag=TAG, kind="write"),
+    Route(
+        method="POST", path=ONE + "/vouchers", handler=add_campaign_vouchers, tag=TAG, kind="write",
+        also={202: Accepted},
+    ),
     Route(method="POST", path=ONE + "/vouchers/{code}", handler=add_campaign_voucher, tag=TAG, kind="write"),
     Route(
         method="POST", path=ONE + "/import", handler=import_campaign_vouchers, tag=TAG, kind="flow", status=202,

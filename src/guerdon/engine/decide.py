@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct, field
 
 from guerdon.engine.checks import Redeemable, first_refusal
-from guerdon.engine.discount import AmountOff, Discount, FixedAmount, PercentOff, UnitOff
+from guerdon.engine.discount import AmountOff, Discount, FixedAmount, PercentOff, UnitOff, effect_of
 from guerdon.engine.effects import Effect, Step, Steps, amount_off, fixed_amount, percent_off
 from guerdon.engine.opening import next_opening
 from guerdon.engine.order import Catalog, CatalogItem, Order
@@ -125,10 +125,12 @@ def _try(
     effect = reckon(discount, running, base, facts.catalog, steps)
     if isinstance(effect, Reason):
         if trace is not None:
-            trace.append(Check("order_has_what_the_discount_needs", discount.effect, effect.key, "failed"))
+            trace.append(
+                Check("order_has_what_the_discount_needs", effect_of(discount), effect.key, "failed")
+            )
         return Outcome(redeemable, "INAPPLICABLE", effect, trace=trace, steps=steps)
     if trace is not None:
-        trace.append(Check("order_has_what_the_discount_needs", discount.effect, None, "passed"))
+        trace.append(Check("order_has_what_the_discount_needs", effect_of(discount), None, "passed"))
     given = given_by(effect)
     if not given.total and not given.added and facts.stacking.redeemables_no_effect_rule == "SKIP":
         return Outcome(redeemable, "SKIPPED", Reason.NO_EFFECT, trace=trace, steps=steps)

@@ -128,6 +128,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     ``flow`` looks after its own writing (the writer's batches, streamed bodies).
     access: ``server`` asks for a server key, ``public`` for nothing.
     roles: which keys may call it, of those with access ``server``.
+    also: the shapes of answers with another 2xx status than `status`, for the document.
     hot: answered before Litestar's routing; for the paths that carry a shop's checkout. No parameters.
     """
 
@@ -139,6 +140,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     status: int = 200
     access: Literal["server", "public"] = "server"
     roles: tuple[str, ...] = ("server", "merchant")
+    also: dict[int, type] = {}
     hot: bool = False
     streams: bool = False
     media_type: str = "application/json"

@@ -30,10 +30,15 @@ Bind = Callable[[Any], LiteralString]
 
 
 class Field(Struct, frozen=True):
-    """A field that may be filtered by: its SQL and how its values are read; a ``day`` is a date without a time."""
+    """A field that may be filtered by: its SQL and how its values are read; a ``day`` is a date without a time.
+
+    sought: for a field of a joined table, its SQL in a subquery and what makes that subquery of a condition; used
+    for conditions that hold of known values only.
+    """
 
     sql: LiteralString
     type: FieldType = "text"
+    sought: tuple[LiteralString, Callable[[LiteralString], LiteralString]] | None = None
 
 
 class Condition(Struct, frozen=True):
@@ -147,6 +152,19 @@ def _condition(condition: Condition, allowed: Filterable, bind: Bind) -> Literal
     field = allowed.fields.get(condition.field)
     if field is None:
         raise condition.wrong("is not a field that this list can be filtered by")
+    if field.sought is not None and not _holds_of_unknown(condition):
+        sql, subquery = field.sought
+        return subquery(_of_field(condition, Field(sql, field.type), allowed, bind))
+    return _of_field(condition, field, allowed, bind)
+
+
+def _holds_of_unknown(condition: Condition) -> bool:
+    if condition.operator in ("$has_value", "$is_unknown"):
+        return _flag(condition) == (condition.operator == "$is_unknown")
+    return condition.operator in ("$is_not", "$not_in", "$not_contain")
+
+
+def _of_field(condition: Condition, field: Field, allowed: Filterable, bind: Bind) -> LiteralString:
     column: LiteralString = "(" + field.sql + ")"
     zone = "UTC" if field.type == "day" else allowed.zone  # a birthday is the same day everywhere
     match condition.operator:
@@ -322,9 +340,9 @@ def _contained(condition: Condition, column: LiteralString, name: str, bind: Bin
                 outer, dot, inner = name.partition(".")
                 if dot:
                     shapes.append({outer: {inner: leaf}})
-    return (
-        "(" + column + " @> any(" + bind([_JSON.encode(shape).decode() for shape in shapes]) + "::jsonb[]))"
-    )
+    wanted = bind([_JSON.encode(shape).decode() for shape in shapes])
+    # Said for the sake of indexes that leave rows without metadata out.
+    return "(" + column + " <> '{}' and " + column + " @> any(" + wanted + "::jsonb[]))"
 
 
 def _readings(value: str) -> list[Any]:

@@ -37,8 +37,6 @@ FINISH = """
     update idempotency_keys set status = $3, headers = $4, body = $5 where project_id = $1 and key = $2
 """
 
-FORGET_OLD = "delete from idempotency_keys where created_at < now() - interval '7 days'"
-
 
 def check_key(key: str) -> str:
     """The key as it is, or `ApiError` 400."""

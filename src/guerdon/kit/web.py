@@ -9,7 +9,7 @@ import hashlib
 import inspect
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import unquote
 
 import msgspec
@@ -25,7 +25,7 @@ from litestar.exceptions import (
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import OpenAPIConfig, ResponseSpec
 from litestar.openapi.spec import Components, SecurityScheme
-from litestar.params import FromPath, FromQuery, JSONBody
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from guerdon.kit import db, idempotency
 from guerdon.kit.auth import check_role
@@ -40,8 +40,13 @@ PROBLEMS = {
     for status, description in (
         (400, "What was sent cannot be carried out; `errors` names the fields."),
         (401, "The key is missing or unknown."),
+        (403, "The key's role may not do this."),
         (404, "It does not exist in this project."),
+        (406, "The Accept header has no place for JSON."),
         (409, "It clashes with what is there."),
+        (412, "It changed since it was read; see If-Match."),
+        (413, "The body is too large."),
+        (415, "The body is not sent as UTF-8 JSON."),
         (422, "The Idempotency-Key came with another request before."),
         (429, "Too many requests, or too many unknown codes; see Retry-After."),
         (503, "Not now; see Retry-After."),
@@ -116,9 +121,16 @@ def _handler(route: Route, reads: dict[str, Callable[..., Any]]) -> HTTPRouteHan
         description="\n".join((inspect.getdoc(handler) or "").split("\n")[1:]).strip() or None,
         include_in_schema=route.media_type == "application/json",
         security=[{"appId": [], "appToken": []}] if route.access == "server" else [],
-        responses=PROBLEMS if route.access == "server" else None,
+        responses=(PROBLEMS if route.access == "server" else {}) | _also(route),
         signature_namespace={},
     )(wrapped)
+
+
+def _also(route: Route) -> dict[int, ResponseSpec]:
+    return {
+        status: ResponseSpec(shape, description="", generate_examples=False)
+        for status, shape in route.also.items()
+    }
 
 
 def _marked(parameter: inspect.Parameter, in_path: set[str]) -> Any:
@@ -129,6 +141,11 @@ def _marked(parameter: inspect.Parameter, in_path: set[str]) -> Any:
         return NamedDependency[parameter.annotation]
     if parameter.name in in_path:
         return FromPath[parameter.annotation]
+    # Litestar sees either its own mark or msgspec's bounds: the bounds are put into the mark.
+    for meta in getattr(parameter.annotation, "__metadata__", ()):
+        if isinstance(meta, msgspec.Meta):
+            bounds = QueryParameter(ge=meta.ge, le=meta.le)  # type: ignore[arg-type]
+            return Annotated[parameter.annotation.__origin__, bounds]
     return FromQuery[parameter.annotation]
 
 

@@ -119,6 +119,9 @@ create table voucher_terms (
     primary key (project_id, id)
 );
 
+create index voucher_terms_by_end on voucher_terms (project_id, expires_at, id) where expires_at is not null;
+create index voucher_terms_by_start on voucher_terms (project_id, starts_at, id) where starts_at is not null;
+
 create table campaigns (
     project_id      text collate "C" not null,
     id              text collate "C" not null,
@@ -182,9 +185,13 @@ create table vouchers (
     check (quantity is null or redeemed_quantity <= quantity),
     check (redeemed_quantity = 0 or terms_id is not null)
 ) with (fillfactor = 80);
-create index vouchers_by_creation on vouchers (project_id, created_at, id) where deleted_at is null;
-create index vouchers_by_update on vouchers (project_id, updated_at, id) where deleted_at is null;
-create index vouchers_by_campaign on vouchers (project_id, campaign_id, created_at, id) where campaign_id is not null;
+-- What lists sort and count by: they hold campaign_id and active too, so that a page far behind, or a total, is
+-- read from the index alone. None holds what a redemption changes, so its update stays on the row's own page.
+create index vouchers_by_creation on vouchers (project_id, created_at, id) include (campaign_id, active) where deleted_at is null;
+create index vouchers_by_update on vouchers (project_id, updated_at, id) include (campaign_id, active) where deleted_at is null;
+create index vouchers_by_code on vouchers (project_id, code_key, id) include (campaign_id, active) where deleted_at is null;
+create index vouchers_by_campaign on vouchers (project_id, campaign_id, created_at, id) include (deleted_at, active) where campaign_id is not null;
+create index vouchers_by_metadata on vouchers using gin (metadata jsonb_path_ops) where metadata <> '{}' and deleted_at is null;
 
 -- Redemptions and rollbacks, those that failed too. A child of a stack names its parent in parent_id, a
 -- rollback the redemption it takes back in redemption_id. given is what the redemption gave, returned what of

@@ -1,2 +1,2 @@
 -- Uses that a code was imported with: they count towards its limit, but no redemption of ours tells of them.
-alter table vouchers add column redeemed_before bigint not null default 0 check (redeemed_before >= 0);
+alter table vouchers add column redeemed_before bigint not null default 0;

@@ -87,7 +87,8 @@ async def look(
 
 async def write(conn: db.Conn, project_id: str, held: Sequence[Held], now: datetime) -> None:
     """Insert the new orders and update the changed ones. Items are written as they were encoded for the answer."""
-    new = [h for h in held if h.new]
+    # In one order, as everything that two processes may both insert: else they could wait for each other.
+    new = sorted((h for h in held if h.new), key=lambda h: h.order.source_id or "")
     changed = [h for h in held if h.changed and not h.new]
     if new:
         await db.insert(conn, "orders", COLUMNS, [_row(project_id, h, now) for h in new])

@@ -69,7 +69,7 @@ async def get_voucher_redemptions(
     key = code_key(code, call.caller.case_sensitive_codes)
     ids = [code] if code.startswith("v_") else []
     vouchers = await look(call.db, call.project_id, [key], ids, lock=False)
-    if not vouchers:
+    if not vouchers or not vouchers[0].living:
         raise not_found("voucher", code)
     voucher = vouchers[0]
     found = await _page(call, store.OF_VOUCHER, voucher.id)

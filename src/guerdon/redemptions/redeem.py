@@ -132,7 +132,8 @@ def _voucher(seen: Seen, ask: RedeemAsk, index: int) -> Voucher | None:
     asked = ask.data.redeemables[index]
     if asked.object != "voucher":
         return None
-    return seen.vouchers.get(ask.code_keys[index]) or seen.vouchers.get(asked.id)
+    voucher = seen.vouchers.get(ask.code_keys[index]) or seen.vouchers.get(asked.id)
+    return voucher if voucher is not None and voucher.living else None
 
 
 def _must_differ(ask: RedeemAsk, vouchers: list[Voucher | None]) -> None:
@@ -302,9 +303,9 @@ def _save_order(
     order.redemptions = (order.redemptions or {}) | _mentions(seen, ask, redemptions, parent)
     if held.new and held not in seen.orders:
         seen.hold(held)
-    if before is not None:
-        writes.tell(ask.request_id, Event("order.updated", order.id or "", order.customer_id))
-    if order.status != before:
+    change = "order.created" if before is None else "order.updated"
+    writes.tell(ask.request_id, Event(change, order.id or "", order.customer_id))
+    if order.status not in (before, "CREATED"):
         writes.tell(ask.request_id, Event(f"order.{order.status.lower()}", order.id or "", order.customer_id))
     return held
 

@@ -219,6 +219,7 @@ def _restore(
         order.redemptions = _mentions(seen, order, ask, ids, own)
     freeze(seen, writes, held)
     held.order, held.changed, held.items_json = order, True, None
+    writes.tell(ask.request_id, Event("order.updated", order.id or "", order.customer_id))
     if order.status != before:
         writes.tell(ask.request_id, Event("order.canceled", order.id or "", order.customer_id))
     return held, answers.order_json(held)

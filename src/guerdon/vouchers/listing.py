@@ -6,14 +6,30 @@ from guerdon.kit.filters import Bind, Condition, Field, Filterable, Filters, fil
 from guerdon.kit.paging import Listing
 from guerdon.vouchers.shape import COLUMNS
 
-_ALIVE: LiteralString = "v.active and coalesce(c.active, true)"
-_IN_TIME: LiteralString = (
-    "(t.starts_at is null or t.starts_at <= now()) and (t.expires_at is null or t.expires_at > now())"
-)
+
+def in_force(terms: LiteralString) -> LiteralString:
+    """That the terms in force of a voucher `v` fulfil a condition on a row `e` of voucher_terms.
+
+    Such terms are found by themselves, once, instead of being joined to every voucher that is looked at. Where
+    there are none (before the `and`), no voucher is looked at.
+    """
+    those: LiteralString = "from voucher_terms e where e.project_id = $1 and (" + terms + ")"
+    return (
+        "(exists (select 1 " + those + ") and case when v.terms_id is not null"
+        " then v.terms_id in (select e.id " + those + ")"
+        " else v.campaign_id in (select o.id from campaigns o where o.project_id = $1"
+        " and o.terms_id in (select e.id " + those + ")) end is true)"
+    )  # fmt: skip
+
+
+_ALIVE: LiteralString = """v.active and (v.campaign_id is null or v.campaign_id not in (
+    select o.id from campaigns o where o.project_id = $1 and not o.active))"""
+_EXPIRED = in_force("e.expires_at <= now()")
+_OUT_OF_TIME = in_force("e.expires_at <= now() or e.starts_at > now()")
 # What filters[active][conditions][$…]=true says of a voucher; =false says the opposite.
 STATES: dict[str, LiteralString] = {
-    "$active": f"({_ALIVE} and {_IN_TIME})",
-    "$expired": "(t.expires_at is not null and t.expires_at <= now())",
+    "$active": "(" + _ALIVE + " and not " + _OUT_OF_TIME + ")",
+    "$expired": _EXPIRED,
     "$enabled": "v.active",
     "$disabled": "(not v.active)",
 }
@@ -42,11 +58,12 @@ def campaign(condition: Condition, bind: Bind) -> LiteralString:
 LISTING = Listing(
     name="vouchers",
     columns=COLUMNS + ", c.name as campaign, t.body",
-    source="""
-        vouchers v
-        left join campaigns c on c.project_id = v.project_id and c.id = v.campaign_id
-        left join voucher_terms t on t.project_id = v.project_id and t.id = coalesce(v.terms_id, c.terms_id)
-    """,
+    source="vouchers v",
+    joins={
+        "c": "left join campaigns c on c.project_id = v.project_id and c.id = v.campaign_id",
+        "t": """left join voucher_terms t
+                on t.project_id = v.project_id and t.id = coalesce(v.terms_id, c.terms_id)""",
+    },
     where="""
         v.project_id = $1 and v.deleted_at is null
         and (v.campaign_id is null or v.campaign_id not in (
@@ -75,8 +92,8 @@ LISTING = Listing(
             "number",
         ),
         "publish.count": Field("v.published_count", "number"),
-        "start_date": Field("t.starts_at", "date"),
-        "expiration_date": Field("t.expires_at", "date"),
+        "start_date": Field("t.starts_at", "date", ("e.starts_at", in_force)),
+        "expiration_date": Field("t.expires_at", "date", ("e.expires_at", in_force)),
         "created_at": Field("v.created_at", "date"),
         "updated_at": Field("v.updated_at", "date"),
     },

@@ -14,10 +14,9 @@ LOOK: LiteralString = (
     "select "
     + COLUMNS
     + """, v.code_key, coalesce(v.terms_id, c.terms_id) as in_force, c.name as campaign_name,
-           coalesce(c.active, true) as campaign_active
+           coalesce(c.active, true) as campaign_active, v.deleted_at is null and c.deleted_at is null as living
     from unnest($2::text[]) as w (code_key) join vouchers v on v.project_id = $1 and v.code_key = w.code_key
     left join campaigns c on c.project_id = $1 and c.id = v.campaign_id
-    where v.deleted_at is null and c.deleted_at is null
     order by v.id
 """
 )
@@ -57,13 +56,15 @@ class Kept(msgspec.Struct, frozen=True):
 class Voucher(VoucherRow, kw_only=True, gc=False):
     """A voucher under lock. `redeemed_quantity` moves as the batch decides; `uses` is what the batch changed.
 
-    `in_force` is the id of the terms it stands under: its own, else its campaign's.
+    `in_force` is the id of the terms it stands under: its own, else its campaign's. One that is not `living` is in
+    the bin: nobody redeems it, but what it gave can still be taken back.
     """
 
     code_key: str
     in_force: str
     campaign_name: str | None
     campaign_active: bool
+    living: bool
     kept: Kept | None = None
     uses: int = 0
 
