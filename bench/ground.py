@@ -38,12 +38,12 @@ def database(
     """A durable server in a folder of its own, migrated; removed at the end."""
     os.environ.update(environment or {})
     try:
-        with (
-            tempfile.TemporaryDirectory(prefix="guerdon-bench-") as folder,
-            EmbeddedPostgres(Path(folder), options={"max_connections": "200"} | (options or {})) as dsn,
-        ):
-            asyncio.run(migrate(dsn))
-            yield dsn
+        with tempfile.TemporaryDirectory(prefix="guerdon-bench-") as folder:
+            # Else root's server, which runs as another account, would put its data elsewhere, and leave it there.
+            os.chmod(folder, 0o755)
+            with EmbeddedPostgres(Path(folder), options={"max_connections": "200"} | (options or {})) as dsn:
+                asyncio.run(migrate(dsn))
+                yield dsn
     finally:
         for name in environment or {}:
             os.environ.pop(name, None)

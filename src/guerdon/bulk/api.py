@@ -7,10 +7,13 @@ from msgspec import UNSET, Meta, UnsetType
 
 from guerdon.bulk import store
 from guerdon.bulk.store import ActionRow
+from guerdon.campaigns.jobs import JOBS
+from guerdon.kit import db
 from guerdon.kit.call import Call, Route
 from guerdon.kit.clock import iso
 from guerdon.kit.dates import parse_instant
 from guerdon.kit.errors import invalid_query, not_found
+from guerdon.kit.jobs import Mourned
 
 MAX_LIMIT = 100
 
@@ -117,7 +120,10 @@ async def cancel_async_action(call: Call, async_action_id: str) -> AsyncAction:
     One that waits ends at once; one that runs ends before its next step, and what its steps did stays. The answer
     is the action as it is now: one that had ended already is answered as it ended.
     """
-    await store.cancel(call.db, call.project_id, async_action_id)
+    ended = await store.cancel(call.db, call.project_id, async_action_id)
+    if ended is not None and isinstance(handler := JOBS.get(ended.kind), Mourned):
+        assert not isinstance(call.db, db.Pool)
+        await handler.undone(call.db, ended)
     return await read_async_action(call, async_action_id)
 
 

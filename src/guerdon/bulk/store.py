@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from guerdon.kit import db
+from guerdon.kit.jobs import Job
 
 
 class ActionRow(msgspec.Struct):
@@ -39,10 +40,16 @@ READ = """
 
 # One that waits ends here and now; one that runs ends at its next step.
 CANCEL = """
-    update jobs
-    set cancel = true, status = case when status = 'READY' then 'CANCELED' else status end,
-        finished_at = case when status = 'READY' then clock_timestamp() else finished_at end
-    where project_id = $1 and id = $2 and action_type is not null and status in ('READY', 'RUNNING')
+    with called_off as (
+        update jobs
+        set cancel = true, status = case when status = 'READY' then 'CANCELED' else status end,
+            finished_at = case when status = 'READY' then clock_timestamp() else finished_at end
+        where project_id = $1 and id = $2 and action_type is not null and status in ('READY', 'RUNNING')
+        returning *
+    )
+    select project_id, id, kind, payload, cursor, progress, attempts, max_attempts, cancel,
+           coalesce(leased_by, '') as leased_by, action_type, request_id
+    from called_off where status = 'CANCELED'
 """
 
 
@@ -56,6 +63,6 @@ async def read_action(conn: db.Db, project_id: str, action_id: str) -> ActionRow
     return await db.row(conn, ActionRow, READ, project_id, action_id)
 
 
-async def cancel(conn: db.Db, project_id: str, action_id: str) -> None:
-    """Call an action off; nothing happens to one that has ended."""
-    await db.execute(conn, CANCEL, project_id, action_id)
+async def cancel(conn: db.Db, project_id: str, action_id: str) -> Job | None:
+    """Call an action off; its job when that waited and so ended now. Nothing happens to one that has ended."""
+    return await db.row(conn, Job, CANCEL, project_id, action_id)

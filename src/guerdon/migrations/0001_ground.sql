@@ -180,7 +180,7 @@ create table vouchers (
     updated_at        timestamptz,
     deleted_at        timestamptz,
     primary key (project_id, id),
-    unique (project_id, code_key),
+    unique (project_id, code_key) include (id, campaign_id, active, deleted_at),
     check (campaign_id is not null or terms_id is not null),
     check (quantity is null or redeemed_quantity <= quantity),
     check (redeemed_quantity = 0 or terms_id is not null)
@@ -189,7 +189,6 @@ create table vouchers (
 -- read from the index alone. None holds what a redemption changes, so its update stays on the row's own page.
 create index vouchers_by_creation on vouchers (project_id, created_at, id) include (campaign_id, active) where deleted_at is null;
 create index vouchers_by_update on vouchers (project_id, updated_at, id) include (campaign_id, active) where deleted_at is null;
-create index vouchers_by_code on vouchers (project_id, code_key, id) include (campaign_id, active) where deleted_at is null;
 create index vouchers_by_campaign on vouchers (project_id, campaign_id, created_at, id) include (deleted_at, active) where campaign_id is not null;
 create index vouchers_by_metadata on vouchers using gin (metadata jsonb_path_ops) where metadata <> '{}' and deleted_at is null;
 

@@ -11,7 +11,7 @@ from guerdon.kit.web import ENCODER
 from guerdon.redemptions import redeem, rollback
 from guerdon.redemptions.asks import Ask, RedeemAsk, RollbackAsk
 from guerdon.redemptions.gather import Seen, gather
-from guerdon.redemptions.record import Kept, Writes, count_misses, record
+from guerdon.redemptions.record import Kept, Writes, record
 from guerdon.vouchers.locked import TermsCache
 
 WRITTEN = "select 1 from redemptions where project_id = $1 and id = $2"
@@ -103,7 +103,7 @@ def _decide(seen: Seen, ask: Ask, writes: Writes, guesses: int) -> Reply:
 async def read_batch(
     conn: db.Conn, project_id: str, asks: Sequence[RedeemAsk], terms: TermsCache, guesses: int
 ) -> list[Reply | Exception]:
-    """Answer validations: the same gathering without locks, the same decision, nothing recorded but wrong guesses."""
+    """Answer validations: the same gathering without locks, the same decision, nothing recorded."""
     seen = await gather(conn, project_id, asks, [], terms, lock=False)
     writes = Writes()
     replies: list[Reply | Exception] = []
@@ -112,6 +112,4 @@ async def read_batch(
             replies.append(redeem.settle(seen, ask, writes, guesses))
         except ApiError as error:
             replies.append(error)
-    if writes.misses:
-        await count_misses(conn, project_id, writes.misses, seen.now)
     return replies

@@ -33,6 +33,16 @@ PROJECT = """
     from projects p where p.id = $1
 """
 
+COUNT_MISSES = """
+    insert into code_guesses as g (project_id, api_key_id, minute, misses)
+    select $1, t.api_key_id, date_trunc('minute', $4::timestamptz), t.misses
+    from unnest($2::text[], $3::int[]) as t (api_key_id, misses)
+    on conflict (project_id, api_key_id) do update
+    set misses = case when g.minute >= excluded.minute then g.misses else 0 end + excluded.misses,
+        minute = greatest(g.minute, excluded.minute)
+    returning api_key_id, misses
+"""
+
 STORED = """
     select k.key, k.status, k.body, k.fingerprint, k.headers, k.order_of
     from unnest($2::text[]) as w (key) join idempotency_keys k on k.project_id = $1 and k.key = w.key
@@ -95,7 +105,13 @@ class Seen(Struct):
     orders_by_name: dict[str, Held]
     redemptions: dict[str, Taken]
     vouchers: dict[str, Voucher]
+    vouchers_by_code: dict[str, Voucher]
     catalog: Catalog
+
+    def voucher_named(self, code_key: str, voucher_id: str) -> Voucher | None:
+        """The voucher meant by a code, else by an id, unless it is in the bin."""
+        voucher = self.vouchers_by_code.get(code_key) or self.vouchers.get(voucher_id)
+        return voucher if voucher is not None and voucher.living else None
 
     def order_named(self, ask_id: str | None, source_id: str | None) -> Held | None:
         """The order meant by an id, else by a source id; they may not be mixed up, ids begin with ``ord_``."""
@@ -135,6 +151,7 @@ async def gather(
         for record in await db.records(conn, REDEMPTIONS, project_id, ids):
             seen.redemptions[record["id"]] = Taken(**record)
     await _vouchers(conn, seen, redeems, rollbacks, terms, lock)
+    await _count_unknown(conn, seen, redeems)
     await _catalog(conn, seen, redeems)
     return seen
 
@@ -158,6 +175,7 @@ async def _project(conn: db.Db, project_id: str, key_ids: set[str]) -> Seen:
         orders_by_name={},
         redemptions={},
         vouchers={},
+        vouchers_by_code={},
         catalog={},
     )
 
@@ -227,7 +245,27 @@ async def _vouchers(
     await terms.fill(conn, seen.project_id, found)
     for voucher in found:
         seen.vouchers[voucher.id] = voucher
-        seen.vouchers[voucher.code_key] = voucher
+        seen.vouchers_by_code[voucher.code_key] = voucher
+
+
+async def _count_unknown(conn: db.Db, seen: Seen, redeems: Sequence[RedeemAsk]) -> None:
+    """Count the unknown codes before anything is said of them.
+
+    The row of a key gives every process and lane its own stretch of the count, so that together they answer no
+    more guesses than one would.
+    """
+    unknown: dict[str, int] = {}
+    for ask in redeems:
+        if ask.key is not None and ask.key in seen.stored:
+            continue
+        for code_key, redeemable in zip(ask.code_keys, ask.data.redeemables, strict=True):
+            if redeemable.object != "voucher" or seen.voucher_named(code_key, redeemable.id) is None:
+                unknown[ask.caller.key_id] = unknown.get(ask.caller.key_id, 0) + 1
+    if unknown:
+        keys = sorted(unknown)
+        counts = [unknown[key] for key in keys]
+        for record in await db.records(conn, COUNT_MISSES, seen.project_id, keys, counts, seen.now):
+            seen.misses[record["api_key_id"]] = record["misses"] - unknown[record["api_key_id"]]
 
 
 async def _catalog(conn: db.Db, seen: Seen, redeems: Sequence[RedeemAsk]) -> None:

@@ -1,7 +1,6 @@
 """Record: what a batch decided, written as sets, the rows of each statement in one order."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 from msgspec import Struct, field
@@ -31,15 +30,6 @@ TAKE_BACK = """
 """
 
 KEPT_COLUMNS = ("project_id", "key", "fingerprint", "status", "headers", "body", "order_of")
-
-COUNT_MISSES = """
-    insert into code_guesses as g (project_id, api_key_id, minute, misses)
-    select $1, t.api_key_id, date_trunc('minute', $4::timestamptz), t.misses
-    from unnest($2::text[], $3::int[]) as t (api_key_id, misses)
-    on conflict (project_id, api_key_id) do update
-    set misses = case when g.minute >= excluded.minute then g.misses else 0 end + excluded.misses,
-        minute = greatest(g.minute, excluded.minute)
-"""
 
 
 class Row(Struct, gc=False, kw_only=True):
@@ -91,7 +81,6 @@ class Writes(Struct):
     events: list[Event] = field(default_factory=list)
     request_ids: list[str | None] = field(default_factory=list)
     kept: list[Kept] = field(default_factory=list)
-    misses: dict[str, int] = field(default_factory=dict)
 
     def tell(self, request_id: str, event: Event) -> None:
         """Add an event."""
@@ -112,8 +101,6 @@ async def record(conn: db.Conn, seen: Seen, writes: Writes) -> None:
     used = [voucher for voucher in writes.vouchers.values() if voucher.uses]
     await vouchers.take(conn, project_id, sorted(used, key=lambda voucher: voucher.id))
     await outbox.emit_for(conn, project_id, writes.events, writes.request_ids)
-    if writes.misses:
-        await count_misses(conn, project_id, writes.misses, seen.now)
     if writes.kept:
         await _keep_answers(conn, project_id, sorted(writes.kept, key=lambda kept: kept.key))
 
@@ -123,12 +110,6 @@ async def _take_back(conn: db.Conn, project_id: str, taken: Sequence[Taken]) -> 
         conn, TAKE_BACK, project_id, [t.id for t in taken], [t.status for t in taken],
         [t.returned for t in taken], [t.returned_amount for t in taken],
     )  # fmt: skip
-
-
-async def count_misses(conn: db.Conn, project_id: str, misses: dict[str, int], now: datetime) -> None:
-    """Add unknown codes to the keys' counts of this minute."""
-    keys = sorted(misses)
-    await db.execute(conn, COUNT_MISSES, project_id, keys, [misses[key] for key in keys], now)
 
 
 async def _keep_answers(conn: db.Conn, project_id: str, kept: Sequence[Kept]) -> None:

@@ -62,7 +62,7 @@ def settle(seen: Seen, ask: RedeemAsk, writes: Writes, guesses: int) -> Reply:
             explain=ask.explain,
         )
     )
-    _count_misses(seen, ask, decision, writes, guesses)
+    _count_misses(seen, ask, decision, guesses)
     if ask.dry:
         return Reply(answers.validation(seen, ask, decision, vouchers, seen.customers.find(ask.customer)))
     customer = _take_up(seen, ask, ask.customer, writes)
@@ -100,13 +100,12 @@ def too_many_guesses(seen: Seen, guesses: int) -> ApiError:
     )  # fmt: skip
 
 
-def _count_misses(seen: Seen, ask: RedeemAsk, decision: Decision, writes: Writes, guesses: int) -> None:
+def _count_misses(seen: Seen, ask: RedeemAsk, decision: Decision, guesses: int) -> None:
     """Count the unknown codes; a request with more of them than the minute has left gets no answer for them."""
     missed = sum(outcome.reason is Reason.NOT_FOUND for outcome in decision.outcomes)
     if missed:
         key = ask.caller.key_id
         seen.misses[key] = seen.misses.get(key, 0) + missed
-        writes.misses[key] = writes.misses.get(key, 0) + missed
         if seen.misses[key] > guesses:
             raise too_many_guesses(seen, guesses)
 
@@ -130,10 +129,7 @@ def _order(seen: Seen, ask: RedeemAsk) -> tuple[Held | None, Order | None]:
 
 def _voucher(seen: Seen, ask: RedeemAsk, index: int) -> Voucher | None:
     asked = ask.data.redeemables[index]
-    if asked.object != "voucher":
-        return None
-    voucher = seen.vouchers.get(ask.code_keys[index]) or seen.vouchers.get(asked.id)
-    return voucher if voucher is not None and voucher.living else None
+    return seen.voucher_named(ask.code_keys[index], asked.id) if asked.object == "voucher" else None
 
 
 def _must_differ(ask: RedeemAsk, vouchers: list[Voucher | None]) -> None:
