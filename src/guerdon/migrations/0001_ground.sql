@@ -179,14 +179,15 @@ create table vouchers (
     created_at        timestamptz not null default now(),
     updated_at        timestamptz,
     deleted_at        timestamptz,
-    primary key (project_id, id),
+    primary key (project_id, id) include (campaign_id, active, deleted_at),
     unique (project_id, code_key) include (id, campaign_id, active, deleted_at),
     check (campaign_id is not null or terms_id is not null),
     check (quantity is null or redeemed_quantity <= quantity),
     check (redeemed_quantity = 0 or terms_id is not null)
 ) with (fillfactor = 80);
--- What lists sort and count by: they hold campaign_id and active too, so that a page far behind, or a total, is
--- read from the index alone. None holds what a redemption changes, so its update stays on the row's own page.
+-- What lists sort and count by: all of them, and the two of the keys, hold campaign_id and active too, so that a
+-- page far behind, or a total, is read from the index alone. None holds what a redemption changes again and again,
+-- so that its update stays on the row's own page.
 create index vouchers_by_creation on vouchers (project_id, created_at, id) include (campaign_id, active) where deleted_at is null;
 create index vouchers_by_update on vouchers (project_id, updated_at, id) include (campaign_id, active) where deleted_at is null;
 create index vouchers_by_campaign on vouchers (project_id, campaign_id, created_at, id) include (deleted_at, active) where campaign_id is not null;
