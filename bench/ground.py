@@ -26,6 +26,12 @@ from guerdon.redemptions.batch import write_batch
 from guerdon.redemptions.shapes import ValidationIn
 from guerdon.vouchers.locked import TermsCache
 
+OPTIONS = {
+    "max_connections": "200",
+    "min_wal_size": "1536MB",
+    "max_wal_size": "6GB",
+    "checkpoint_timeout": "30min",
+}
 CLIENTS = 64
 SECONDS = float(os.environ.get("GUERDON_BENCH_SECONDS", "3"))
 ROUNDS = int(os.environ.get("GUERDON_BENCH_ROUNDS", "3"))
@@ -41,12 +47,28 @@ def database(
         with tempfile.TemporaryDirectory(prefix="guerdon-bench-") as folder:
             # Else root's server, which runs as another account, would put its data elsewhere, and leave it there.
             os.chmod(folder, 0o755)
-            with EmbeddedPostgres(Path(folder), options={"max_connections": "200"} | (options or {})) as dsn:
+            with EmbeddedPostgres(Path(folder), options=OPTIONS | (options or {})) as dsn:
                 asyncio.run(migrate(dsn))
+                asyncio.run(settle_in(dsn))
                 yield dsn
     finally:
         for name in environment or {}:
             os.environ.pop(name, None)
+
+
+async def settle_in(dsn: str) -> None:
+    """Let the server have been in use: log files to write over instead of new ones, and no checkpoint near."""
+    conn = await db.connect(dsn)
+    try:
+        await conn.execute("create table used (text text)")
+        await conn.execute("alter table used alter text set storage external")
+        await conn.execute(
+            "insert into used select repeat(md5(n::text), 250) from generate_series(1, 130000) as n"
+        )
+        await conn.execute("drop table used")
+        await conn.execute("checkpoint")
+    finally:
+        await conn.close()
 
 
 class Shop(msgspec.Struct):

@@ -137,14 +137,16 @@ async def insert(
 
 
 YOUNG = """
-    select c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace
-    where n.nspname = current_schema and c.relkind = 'r' and c.reltuples < 50000 and c.relpages < 10000
+    select c.relname
+    from pg_class c join pg_namespace n on n.oid = c.relnamespace
+    where n.nspname = current_schema and c.relkind = 'r' and c.reltuples < 50000
+      and pg_relation_size(c.oid) > 2 * c.relpages * current_setting('block_size')::int
     order by 1
 """
 
 
 async def analyze_young_tables(pool: Pool) -> None:
-    """Tell the planner about tables that have only begun to grow.
+    """Tell the planner about small tables that have doubled since it looked last.
 
     A plan made for an empty table reads all of a project's rows, since there are none, and is kept while they
     become thousands; autovacuum notices after a minute. An analyze also makes kept plans anew.
