@@ -249,7 +249,6 @@ create table events (
     created_at  timestamptz not null default now(),
     primary key (project_id, id)
 );
-create index events_by_entity on events (project_id, entity_id, created_at);
 
 -- Where order_of names a redemption, each NUL in body stands for the order that this redemption keeps.
 create table idempotency_keys (
