@@ -70,8 +70,8 @@ MUTANTS = (
            "if stored.fingerprint != mark:", "if False:", KEYS),
     Mutant("no event is written", "redemptions/record.py",
            "await outbox.emit_for(conn, project_id, writes.events, writes.request_ids)", "pass", DOUBT),
-    Mutant("unknown codes are not counted", "redemptions/redeem.py",
-           "    _count_misses(seen, ask, decision, writes, guesses)\n", "", GUESSING),
+    Mutant("unknown codes are not counted", "redemptions/gather.py",
+           "unknown.get(ask.caller.key_id, 0) + 1", "unknown.get(ask.caller.key_id, 0) + 0", GUESSING),
     Mutant("one guess more than allowed", "redemptions/redeem.py",
            "seen.misses.get(ask.caller.key_id, 0) >= guesses", "seen.misses.get(ask.caller.key_id, 0) > guesses", GUESSING),
     # Rollbacks.
