@@ -29,6 +29,8 @@ FAST = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", 
 DURABLE = {"max_connections": "300"}
 TEMPLATE_LOCK = 7_306_020_118
 KEPT_TEMPLATES = 4
+SIZED = {"laws"}
+"""Folders whose every test is small in `make test` and in full size a proof."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -40,7 +42,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """With GUERDON_PROVE=1 the tests that come in two sizes are proofs too."""
     if os.environ.get("GUERDON_PROVE") == "1":
         for item in items:
-            if item.get_closest_marker("sized"):
+            if item.get_closest_marker("sized") or item.path.parent.name in SIZED:
                 item.add_marker("prove")
 
 
