@@ -40,7 +40,6 @@ class Front:
         self.keys = keys
         self.hot = {(r.method, r.path): Hot(r) for r in routes if r.hot}
         self.streaming = tuple("/" + r.path.rsplit("/", 1)[-1] for r in routes if r.streams)
-        self.public = tuple(sorted({r.path.split("{")[0] for r in routes if r.access == "public"}))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
