@@ -20,7 +20,7 @@ create table api_keys (
     app_id      text collate "C" not null unique,
     token_hash  bytea not null,
     name        text not null,
-    role        text not null default 'server' check (role in ('server', 'merchant')),
+    role        text not null default 'server' check (role in ('server', 'merchant', 'management')),
     active      boolean not null default true,
     created_at  timestamptz not null default now()
 );
@@ -156,6 +156,7 @@ create table campaigns (
 );
 create index campaigns_by_creation on campaigns (project_id, created_at, id);
 
+-- redeemed_before: uses that the code was imported with; they count, but no redemption of ours tells of them.
 -- terms_id null: the code follows its campaign's current terms. The first redemption or publication, or an
 -- edit of the code itself, pins it to a row of its own. quantity is the limit it was pinned with.
 create table vouchers (
@@ -169,6 +170,7 @@ create table vouchers (
     active            boolean not null default true,
     quantity          bigint,
     redeemed_quantity bigint not null default 0 check (redeemed_quantity >= 0),
+    redeemed_before   bigint not null default 0,
     published_count   bigint not null default 0,
     category          text,
     category_id       text collate "C",
@@ -191,6 +193,7 @@ create table vouchers (
 create index vouchers_by_creation on vouchers (project_id, created_at, id) include (campaign_id, active) where deleted_at is null;
 create index vouchers_by_update on vouchers (project_id, updated_at, id) include (campaign_id, active) where deleted_at is null;
 create index vouchers_by_campaign on vouchers (project_id, campaign_id, created_at, id) include (deleted_at, active) where campaign_id is not null;
+create index vouchers_switched_off on vouchers (project_id, created_at, id) include (campaign_id, updated_at, code_key) where not active and deleted_at is null;
 create index vouchers_by_metadata on vouchers using gin (metadata jsonb_path_ops) where metadata <> '{}' and deleted_at is null;
 
 -- Redemptions and rollbacks, those that failed too. A child of a stack names its parent in parent_id, a
@@ -211,9 +214,11 @@ create table redemptions (
     related_object_id   text collate "C" not null,
     voucher_id      text collate "C",
     voucher_code    text,
+    promotion_tier_id text collate "C",
     campaign_id     text collate "C",
     customer_id     text collate "C",
     order_id        text collate "C",
+    session_key     text,
     tracking_id     text,
     metadata        jsonb,
     channel_type    text not null default 'API',
@@ -231,6 +236,7 @@ create table redemptions (
 ) with (toast_tuple_target = 8160, fillfactor = 95);
 create index redemptions_by_creation on redemptions (project_id, created_at, id);
 create index redemptions_by_voucher on redemptions (project_id, voucher_id, created_at) where voucher_id is not null;
+create index redemptions_by_tier on redemptions (project_id, promotion_tier_id, created_at) where promotion_tier_id is not null;
 create index redemptions_by_customer on redemptions (project_id, customer_id, created_at) where customer_id is not null;
 create index redemptions_by_campaign on redemptions (project_id, campaign_id, created_at) where campaign_id is not null;
 create index redemptions_by_order on redemptions (project_id, order_id) where order_id is not null;
