@@ -23,8 +23,8 @@ from guerdon.kit.postgres import EmbeddedPostgres
 from guerdon.projects.bootstrap import Credentials, create_project
 from guerdon.redemptions.asks import RedeemAsk, redeem_ask
 from guerdon.redemptions.batch import write_batch
+from guerdon.redemptions.memory import Memory
 from guerdon.redemptions.shapes import ValidationIn
-from guerdon.vouchers.locked import TermsCache
 
 OPTIONS = {
     "max_connections": "200",
@@ -153,11 +153,11 @@ class Naive:
 
     def __init__(self, pool: db.Pool) -> None:
         self._pool = pool
-        self._terms = TermsCache()
+        self._memory = Memory()
 
     async def write(self, ask: RedeemAsk) -> Reply:
         async with self._pool.acquire() as conn:
-            answer = (await write_batch(conn, ask.caller.project_id, [ask], self._terms, 1_000_000))[0]
+            answer = (await write_batch(conn, ask.caller.project_id, [ask], self._memory, 1_000_000))[0]
         if isinstance(answer, Exception):
             raise answer
         return answer

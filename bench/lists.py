@@ -43,10 +43,10 @@ class Till:
             "Content-Type": "application/json",
         }
 
-    def ask(self, path: str, body: bytes | None = None) -> tuple[float, bytes]:
+    def ask(self, path: str, body: bytes | None = None, method: str = "") -> tuple[float, bytes]:
         """Milliseconds, and the answer, which has to be 200."""
         begin = time.perf_counter()
-        self.connection.request("GET" if body is None else "POST", path, body, self.headers)
+        self.connection.request(method or ("GET" if body is None else "POST"), path, body, self.headers)
         answer = self.connection.getresponse()
         content = answer.read()
         taken = (time.perf_counter() - begin) * 1000

@@ -1,5 +1,6 @@
 """The application: the routes of all slices behind the front door, and what they share while they run."""
 
+import asyncio
 import functools
 import gc
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from guerdon.kit.auth import Keys
 from guerdon.kit.call import Call, Route, State
 from guerdon.kit.front import Front
 from guerdon.kit.migrate import read_migrations
+from guerdon.qualifications.warm import warm
 from guerdon.redemptions.desk import Desk
 from guerdon.settings import Settings
 
@@ -21,20 +23,34 @@ def routes() -> list[Route]:
     """Every operation there is: the tables of the slices."""
     import guerdon.bulk.api
     import guerdon.campaigns.api
+    import guerdon.categories.api
     import guerdon.customers.api
     import guerdon.orders.api
     import guerdon.pages.api
+    import guerdon.product_collections.api
     import guerdon.products.api
+    import guerdon.promotions.api
+    import guerdon.qualifications.api
     import guerdon.redemptions.api
+    import guerdon.schemas.api
+    import guerdon.segments.api
+    import guerdon.validation_rules.api
     import guerdon.vouchers.api
 
     return [
         *guerdon.campaigns.api.ROUTES,
         *guerdon.vouchers.api.ROUTES,
         *guerdon.redemptions.api.ROUTES,
+        *guerdon.qualifications.api.ROUTES,
         *guerdon.customers.api.ROUTES,
         *guerdon.products.api.ROUTES,
         *guerdon.orders.api.ROUTES,
+        *guerdon.categories.api.ROUTES,
+        *guerdon.promotions.api.ROUTES,
+        *guerdon.schemas.api.ROUTES,
+        *guerdon.product_collections.api.ROUTES,
+        *guerdon.segments.api.ROUTES,
+        *guerdon.validation_rules.api.ROUTES,
         *guerdon.bulk.api.ROUTES,
         *guerdon.pages.api.ROUTES,
         *health.routes(len(read_migrations())),
@@ -62,6 +78,7 @@ class App:
         self.front: Front | None = None
         self.desk: Desk | None = None
         self.state: State | None = None
+        self.warming: asyncio.Task[None] | None = None
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
@@ -85,9 +102,13 @@ class App:
         inner = web.build(table, version=__version__)
         self.front = Front(inner, self.state, Keys(pool), table)
         collect_rarely()
+        self.warming = asyncio.create_task(warm(pool, self.desk.memory))
 
     async def stop(self) -> None:
         """Finish what is in flight and hang up."""
+        if self.warming is not None:
+            self.warming.cancel()
+            await asyncio.wait([self.warming])
         if self.desk is not None:
             await self.desk.close()
         if self.state is not None:

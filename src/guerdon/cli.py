@@ -74,7 +74,7 @@ def migrate() -> None:
 def bootstrap(
     *, name: str = "My project", timezone: str = "UTC", currency: str = "USD", json: AsJson = False
 ) -> None:
-    """Make a project and its first server key. The token is shown this once.
+    """Make a project with its first server key and management key. Their tokens are shown this once.
 
     Parameters
     ----------
@@ -85,13 +85,15 @@ def bootstrap(
     currency
         ISO 4217 code of its amounts.
     """
-    from guerdon.projects.bootstrap import Credentials, create_project
+    from guerdon.projects.bootstrap import add_management_key, create_project
 
-    async def make(dsn: str) -> Credentials:
+    async def make(dsn: str) -> dict[str, str]:
         conn = await db.connect(dsn)
         try:
             async with conn.transaction():
-                return await create_project(conn, name, timezone, currency)
+                project = await create_project(conn, name, timezone, currency)
+                management = await add_management_key(conn, project.project_id)
+                return msgspec.structs.asdict(project) | msgspec.structs.asdict(management)
         finally:
             await conn.close()
 
@@ -100,13 +102,14 @@ def bootstrap(
         made = asyncio.run(make(ready.database_url))
     address = f"http://{ready.host}:{ready.port}"
     if json:
-        print(msgspec.json.encode(msgspec.structs.asdict(made) | {"address": address}).decode())
+        print(msgspec.json.encode(made | {"address": address}).decode())
         return
     out.print(
-        f"Project {made.project_id} ({name}, {timezone}). Keep the token, it is not shown again:",
+        f"Project {made['project_id']} ({name}, {timezone}). Keep the tokens, they are not shown again:",
         highlight=False,
     )
-    print(f"X-App-Id: {made.app_id}\nX-App-Token: {made.app_token}")
+    print(f"X-App-Id: {made['app_id']}\nX-App-Token: {made['app_token']}")
+    print(f"X-Management-Id: {made['management_id']}\nX-Management-Token: {made['management_token']}")
 
 
 @app.command

@@ -53,6 +53,37 @@ INVARIANTS: tuple[Invariant, ...] = (
         """,
     ),
     Invariant(
+        "tally",
+        "a tally in force is the number, or the discount, of the redemptions that it counts",
+        """
+        with parts as (
+            select t.key, t.used, split_part(split_part(t.key, '|', 1), '@', 1) as owner,
+                split_part(split_part(t.key, '|', 1), '@', 2)::bigint as epoch, split_part(t.key, '|', 2) as measure,
+                split_part(t.key, '|', 3) as span, nullif(split_part(t.key, '|', 4), '') as by
+            from tallies t where t.project_id = $1 and t.key like '%@%'
+        ), current as (
+            select p.*, case left(p.span, 1) when 'd' then substr(p.span, 2)::date end as day, o.timezone
+            from parts p join projects o on o.id = $1
+            left join vouchers v on v.project_id = $1 and v.id = p.owner
+            left join promotion_tiers m on m.project_id = $1 and m.id = p.owner
+            where p.measure in ('n', 'off') and (p.by is null or p.by not like '%:%')
+              and (p.span = 'all' or p.span like 'd%') and p.epoch = (
+                select max(e.version) from tally_epochs e
+                where e.project_id = $1 and e.owner in (p.owner, v.campaign_id, m.campaign_id))
+        ), counted as (
+            select c.key, c.used, (
+                select coalesce(sum(case c.measure when 'n' then 1 else r.amount - r.returned_amount end), 0)
+                from redemptions r
+                where r.project_id = $1 and r.object = 'redemption' and r.status = 'SUCCEEDED'
+                  and c.owner in (r.voucher_id, r.promotion_tier_id, r.campaign_id)
+                  and (c.by is null or r.customer_id = c.by)
+                  and (c.day is null or (r.created_at at time zone c.timezone)::date = c.day)) as counted
+            from current c
+        )
+        select key, used, counted from counted where used <> counted limit 20
+        """,
+    ),
+    Invariant(
         "voucher-limit",
         "no voucher is redeemed more often than its quantity allows",
         """

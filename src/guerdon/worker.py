@@ -15,7 +15,17 @@ if TYPE_CHECKING:
 
 logger = get_logger()
 
-SLICES = ("customers", "products", "orders", "vouchers", "campaigns", "redemptions", "bulk", "webhooks")
+SLICES = (
+    "customers",
+    "segments",
+    "products",
+    "orders",
+    "vouchers",
+    "campaigns",
+    "redemptions",
+    "bulk",
+    "webhooks",
+)
 
 
 def jobs(idempotency_days: int = 7) -> dict[str, JobHandler]:
@@ -33,7 +43,9 @@ def jobs(idempotency_days: int = 7) -> dict[str, JobHandler]:
 
 def periodic() -> list[Periodic]:
     """Every job that comes back with the clock."""
-    return list(housekeeping.PERIODIC)
+    import guerdon.segments.jobs
+
+    return [*housekeeping.PERIODIC, *guerdon.segments.jobs.PERIODIC]
 
 
 async def run_worker(settings: "Settings", pool: db.Pool, stop: asyncio.Event) -> None:

@@ -3,6 +3,7 @@
 import itertools
 from typing import Any
 
+from guerdon.definitions.changes import changed
 from guerdon.kit import db
 
 _numbers = itertools.count(1)
@@ -87,7 +88,9 @@ async def events(pool: db.Pool, client: Any, entity_id: str) -> list[str]:
 async def stacking(pool: db.Pool, client: Any, **rules: Any) -> None:
     """Set the project's stacking rules."""
     sql = "update projects set settings = jsonb_build_object('stacking_rules', $2::jsonb) where id = $1"
-    await db.execute(pool, sql, client.project_id, rules)
+    async with pool.acquire() as conn, conn.transaction():
+        await db.execute(conn, sql, client.project_id, rules)
+        await changed(conn, client.project_id, [("stacking", client.project_id)])
 
 
 async def everything(pool: db.Pool, project_id: str) -> dict[str, tuple[int, str]]:

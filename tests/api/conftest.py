@@ -7,7 +7,7 @@ import pytest_asyncio
 
 from guerdon.app import App, create_app
 from guerdon.kit import jobs
-from guerdon.projects.bootstrap import Credentials, create_project
+from guerdon.projects.bootstrap import Credentials, add_management_key, create_project
 from guerdon.settings import Settings
 
 
@@ -50,6 +50,20 @@ async def client(app: App) -> AsyncIterator[Client]:
     assert app.state is not None
     async with client_for(app, await create_project(app.state.pool, "test shop")) as made:
         yield made
+
+
+@pytest_asyncio.fixture
+async def manager(client: Client) -> AsyncIterator[httpx.AsyncClient]:
+    """A client with a management key of `client`'s project, at the project's management address."""
+    assert client.app.state is not None
+    made = await add_management_key(client.app.state.pool, client.project_id)
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(client.app),
+        base_url=f"http://guerdon.test/management/v1/projects/{client.project_id}",
+        headers={"X-Management-Id": made.management_id, "X-Management-Token": made.management_token},
+        timeout=60,
+    ) as manager:
+        yield manager
 
 
 @pytest_asyncio.fixture

@@ -285,7 +285,9 @@ async def test_a_wrong_edit_is_400_and_changes_nothing(
         ({"name": ""}, "invalid_payload", "name"),
         ({"campaign_type": "LOYALTY_PROGRAM"}, "invalid_campaign", "campaign_type"),
         ({"campaign_type": "NOPE"}, "invalid_payload", "campaign_type"),
-        ({"campaign_type": None, "promotion": {}}, "invalid_campaign", "campaign_type"),
+        ({"campaign_type": None, "referral_program": {}}, "invalid_campaign", "campaign_type"),
+        ({"campaign_type": None, "promotion": {}}, "invalid_payload", "voucher"),
+        ({"promotion": {}}, "invalid_payload", "promotion"),
         ({"voucher": {"type": "DISCOUNT_VOUCHER"}}, "invalid_payload", "voucher.discount"),
         ({"voucher": {"discount": {"type": "AMOUNT"}}}, "invalid_payload", "voucher.discount.amount_off"),
         ({"vouchers_count": -1}, "invalid_payload", "vouchers_count"),
@@ -300,7 +302,8 @@ async def test_a_wrong_edit_is_400_and_changes_nothing(
         ),
         ({"voucher": VOUCHER | {"code": "X"}}, "invalid_payload", "voucher.code"),
         ({"type": "STANDALONE", "vouchers_count": 2}, "invalid_payload", "vouchers_count"),
-        ({"validation_rules": ["val_1"]}, "invalid_payload", "validation_rules"),
+        ({"validation_rules": ["val_1", "val_2"]}, "invalid_payload", "validation_rules"),
+        ({"options": {"limit_policy": "MOST"}}, "invalid_payload", "options.limit_policy"),
     ],
 )
 async def test_a_wrong_campaign_is_400_with_its_path(

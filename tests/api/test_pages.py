@@ -4,6 +4,7 @@ import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import httpx
 import msgspec
@@ -13,11 +14,13 @@ import pytest_asyncio
 from guerdon.app import App
 from guerdon.demo import store as demo_store
 from guerdon.demo.importing import public_campaign
+from guerdon.demo.making import headers_of
 from guerdon.demo.offers import MISTYPED, public_offers
+from guerdon.demo.promotions import Made, making
 from guerdon.demo.shop import DELIVERY, shop_offers
 from guerdon.pages import demo_file, files
-from guerdon.pages.demo_file import DemoFile, ShopBasket, ShopLine
-from guerdon.projects.bootstrap import create_project
+from guerdon.pages.demo_file import DemoFile, ShelfLine, ShopBasket, ShopLine
+from guerdon.projects.bootstrap import add_management_key, create_project
 
 NOW = datetime(2026, 11, 21, 17, tzinfo=UTC)
 BASKET = ShopBasket(
@@ -35,8 +38,36 @@ BASKET = ShopBasket(
 VISIT = "0123456789abcdef"
 
 
-def asked(*codes: str, visit: str = VISIT) -> dict[str, object]:
-    return {"basket": BASKET.id, "codes": list(codes), "visit": visit}
+SHELF = [
+    ShelfLine("product-4", "Bananas", "", 128, "Produce"),
+    ShelfLine("product-5", "Sliced turkey", "", 350, "Deli"),
+]
+STOCK = [
+    demo_store.Product("product-4", "Bananas", 128, {"department": "Produce"}),
+    demo_store.Product("product-5", "Sliced turkey", 350, {"department": "Deli"}),
+]
+
+
+def asked(*codes: str, visit: str = VISIT, **more: object) -> dict[str, object]:
+    return {"basket": BASKET.id, "codes": list(codes), "visit": visit} | more
+
+
+async def made_of(client: httpx.AsyncClient, file: DemoFile, pool: Any) -> Made:
+    """The demo's promotions, made over the API as the demo makes them."""
+    management = await add_management_key(pool, file.project_id)
+    steps = making()
+    answer: dict[str, Any] | None = None
+    while True:
+        try:
+            request = next(steps) if answer is None else steps.send(answer)
+        except StopIteration as done:
+            return done.value
+        path = request.path.replace("{project}", file.project_id)
+        sent = await client.post(path, json=request.body, headers=headers_of(request, file, management))
+        assert sent.status_code == 200, sent.text
+        again = await client.post(path, json=request.body, headers=headers_of(request, file, management))
+        answer = sent.json()
+        assert again.json() == answer  # a making that was cut off makes nothing twice
 
 
 @pytest_asyncio.fixture
@@ -48,8 +79,9 @@ async def shop(app: App, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
     await demo_store.add_campaigns(app.state.pool, made.project_id, campaigns)
     content = DemoFile(
         made.project_id, made.app_id, made.app_token, "America/New_York",
-        baskets=[BASKET], offers=shop_offers(NOW), mistyped=MISTYPED, delivery=DELIVERY,
+        baskets=[BASKET], offers=shop_offers(NOW), mistyped=MISTYPED, delivery=DELIVERY, shelf=SHELF,
     )  # fmt: skip
+    await demo_store.add_products(app.state.pool, made.project_id, STOCK, NOW)
     demo_file.write(tmp_path, content)
     before = app.state.settings
     app.state.settings = msgspec.structs.replace(before, demo=True, data_dir=str(tmp_path))
@@ -58,6 +90,24 @@ async def shop(app: App, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
     ) as client:
         yield client
     app.state.settings = before
+
+
+@pytest_asyncio.fixture
+async def promoted(shop: httpx.AsyncClient, app: App) -> dict[str, str]:
+    """The promotions of the shop, just made: ids by name."""
+    assert app.state is not None
+    folder = app.state.settings.data_path
+    file = demo_file.read(folder)
+    assert file is not None
+    made = await made_of(shop, file, app.state.pool)
+    file.promotions, file.names = made.promotions, made.names
+    demo_file.write(folder, file)
+    return {one.name: one.id for one in made.promotions}
+
+
+async def promotion_counter(shop: httpx.AsyncClient, name: str) -> dict[str, Any]:
+    found = (await shop.get("/demo/api/counters")).json()["promotions"]
+    return next(one for one in found if one["name"] == name)
 
 
 async def counter(shop: httpx.AsyncClient, code: str) -> dict[str, int]:
@@ -117,10 +167,12 @@ async def test_the_shop_is_closed_when_the_server_is_no_demo(client: httpx.Async
     for method, path in (
         ("GET", "shop"),
         ("GET", "counters"),
+        ("POST", "qualifications"),
         ("POST", "validations"),
         ("POST", "redemptions"),
+        ("POST", "sorting"),
     ):
-        body = asked("HARVEST10") if method == "POST" else None
+        body = asked("HARVEST10", rule="BEST_DEAL") if method == "POST" else None
         answer = await client.request(method, f"/demo/api/{path}", json=body)
         assert (answer.status_code, answer.json()["key"]) == (404, "not_found")
 
@@ -180,6 +232,69 @@ async def test_redeem_return_a_line_and_take_all_back_move_the_counter(shop: htt
     assert (end["redeemed"], end["given"], end["rolled_back"]) == (0, 0, 1)
 
 
+async def test_the_basket_says_which_promotions_it_may_have_and_what_is_missing(
+    shop: httpx.AsyncClient, promoted: dict[str, str]
+) -> None:
+    wire = (await shop.post("/demo/api/qualifications", json=asked(extras={"product-4": 2}))).json()
+    assert (wire["path"], wire["status"]) == ("/v1/qualifications", 200)
+    assert wire["answer"]["redeemables"]["data"] == []
+    seen = await shop.post("/demo/api/validations", json=asked(promotions=list(promoted.values())))
+    told = {one["id"]: one["explain"] for one in seen.json()["answer"]["inapplicable_redeemables"]}
+    assert told[promoted["Greens"]]["nearest_change"] == "3 more of Produce"
+    assert told[promoted["Five off fifty"]]["nearest_change"] == "add 29.10 to the order"
+    wire = (await shop.post("/demo/api/qualifications", json=asked(extras={"product-4": 3}))).json()
+    fit = {one["id"] for one in wire["answer"]["redeemables"]["data"]}
+    assert fit == {promoted["Greens"], promoted["The more, the less"]}
+
+
+async def test_promotions_and_codes_are_validated_together_at_the_stored_prices(
+    shop: httpx.AsyncClient, promoted: dict[str, str]
+) -> None:
+    body = asked(
+        "HARVEST10", promotions=list(promoted.values()), quantities=[1, 0, 2], extras={"product-4": 4}
+    )
+    answer = (await shop.post("/demo/api/validations", json=body)).json()["answer"]
+    items = {item["source_id"]: item for item in answer["order"]["items"]}
+    assert {name: item["amount"] for name, item in items.items()} == {
+        "product-1": 199, "product-3": 1904, "product-4": 512, "5h1pp1ng": 490,
+    }  # fmt: skip
+    assert items["product-4"]["discount_amount"] == 51
+    given = {one["id"]: one["order"]["total_applied_discount_amount"] for one in answer["redeemables"]}
+    assert given == {promoted["Greens"]: 51, promoted["The more, the less"]: 200, "HARVEST10": 285}
+
+
+async def test_a_limit_is_used_by_a_redemption_and_given_back(
+    shop: httpx.AsyncClient, promoted: dict[str, str]
+) -> None:
+    body = asked(promotions=[promoted["Deli counter"]], extras={"product-5": 1})
+    made = (await shop.post("/demo/api/redemptions", json=body)).json()
+    assert made["status"] == 200
+    after = await promotion_counter(shop, "Deli counter")
+    assert (after["redeemed"], after["today"], after["daily"], after["given"]) == (1, 1, 25, 150)
+    redemption = made["answer"]["redemptions"][0]["id"]
+    await shop.post(f"/demo/api/redemptions/{redemption}/rollback", json={"visit": VISIT})
+    after = await promotion_counter(shop, "Deli counter")
+    assert (after["redeemed"], after["today"], after["given"], after["rolled_back"]) == (0, 0, 0, 1)
+
+
+async def test_only_how_promotions_are_put_together_may_be_changed_here(
+    shop: httpx.AsyncClient, promoted: dict[str, str]
+) -> None:
+    async def rule() -> str:
+        seen = await shop.post("/demo/api/validations", json=asked(promotions=list(promoted.values())))
+        return seen.json()["answer"]["stacking_rules"]["redeemables_sorting_rule"]
+
+    assert await rule() == "CATEGORY_HIERARCHY"
+    assert (await shop.post("/demo/api/sorting", json={"rule": "BEST_DEAL"})).json() == {"rule": "BEST_DEAL"}
+    assert await rule() == "BEST_DEAL"
+    assert (await shop.post("/demo/api/sorting", json={"rule": "REQUESTED_ORDER"})).status_code == 400
+    foreign = await shop.post(
+        "/demo/api/sorting", json={"rule": "CATEGORY_HIERARCHY"}, headers={"Sec-Fetch-Site": "cross-site"}
+    )
+    assert foreign.status_code == 403
+    assert await rule() == "BEST_DEAL"
+
+
 async def test_a_single_use_code_is_used_up(shop: httpx.AsyncClient) -> None:
     first = (await shop.post("/demo/api/redemptions", json=asked("FIRSTONE"))).json()
     second = (await shop.post("/demo/api/redemptions", json=asked("FIRSTONE", visit="another-visit"))).json()
@@ -209,6 +324,13 @@ async def test_the_till_takes_nothing_from_another_site(
         {"basket": BASKET.id, "codes": ["x"] * 31, "visit": VISIT},
         {"basket": BASKET.id, "codes": [""], "visit": VISIT},
         {"basket": BASKET.id, "codes": ["HARVEST10"], "visit": "../../v1"},
+        asked("HARVEST10", promotions=["promo_0123456789012345678901"]),
+        asked("HARVEST10", quantities=[1]),
+        asked("HARVEST10", quantities=[0, 0, 0]),
+        asked("HARVEST10", quantities=[1, 1, 100]),
+        asked("HARVEST10", quantities=[1, 1, -1]),
+        asked("HARVEST10", extras={"product-1": 1}),
+        asked("HARVEST10", extras={"product-4": "many"}),
         {"basket": 7, "codes": "HARVEST10"},
         [],
         "HARVEST10",

@@ -36,7 +36,19 @@ PARAMETERS: dict[str, list[str]] = {
     "sku_id": ["sku", "sku_source_id"],
     "order_id": ["order", "order_source_id"],
     "async_action_id": ["async_action"],
+    "segment_id": ["segment"],
+    "validation_rule_id": ["validation_rule"],
+    "assignment_id": ["assignment"],
+    "category_id": ["category"],
+    "resource": ["metadata_schema", "schema_name"],
+    "product_collection_id": ["collection"],
+    "promotion_tier_id": ["promotion_tier"],
+    "stack_id": ["promotion_stack"],
+    "session_key": ["session"],
 }
+
+# Routes that answer for nobody too: what somebody unknown would be.
+FOR_ANYBODY = {"list_customer_segments"}
 
 # What a route is sent; the others are sent nothing.
 PAYLOADS: dict[str, Any] = {
@@ -62,11 +74,30 @@ PAYLOADS: dict[str, Any] = {
     "create_sku": {"sku": "New"},
     "update_sku": {"sku": "Changed"},
     "create_order": {"amount": 5},
+    "add_promotion_tier": {"name": "New", "action": {"discount": TEN_OFF}},
+    "update_promotion_tier": {"name": "Changed"},
+    "create_promotion_stack": {"name": "New", "tiers": {"ids": ["promo_nowhere"]}},
+    "update_promotion_stack": {"name": "Changed"},
     "update_order": {"amount": 6},
+    "qualify": {"order": {"amount": 5000}},
+    "validate_promotions": {"order": {"amount": 5000}},
+    "validate_promotion_tier": {"order": {"amount": 5000}},
+    "redeem_promotion_tier": {"order": {"amount": 5000}},
+    "create_segment": {"name": "New"},
+    "update_segment": {"name": "Changed"},
+    "create_validation_rule": {"name": "New"},
+    "update_validation_rule": {"name": "Changed"},
+    "create_assignment": {"related_object_id": "MINE"},
+    "create_category": {"name": "New"},
+    "update_category": {"name": "Changed"},
+    "create_metadata_schema": {"properties": {"a": {"type": "string"}}},
+    "update_metadata_schema": {"properties": {"a": {"type": "string"}}},
+    "create_product_collection": {"name": "New", "type": "STATIC"},
+    "update_product_collection": {"name": "Changed"},
 }
 
 # Routes whose parameter names something that is made here, whatever others have.
-MAKES = {("create_voucher", "code"), ("add_campaign_voucher", "code")}
+MAKES = {("create_voucher", "code"), ("add_campaign_voucher", "code"), ("create_metadata_schema", "resource")}
 
 # Ids in a payload, by the route that takes them: how they look with an id of a kind put in.
 NAMED_IN_PAYLOADS: list[tuple[str, str, str]] = [
@@ -77,20 +108,53 @@ NAMED_IN_PAYLOADS: list[tuple[str, str, str]] = [
     ("POST /v1/validations", "customer", '{"redeemables":[{"id":"MINE"}],"order":{"amount":5,"customer_id":"%s"}}'),
     ("POST /v1/validations", "product", '{"redeemables":[{"id":"MINE"}],"order":{"items":[{"product_id":"%s"}]}}'),
     ("POST /v1/validations", "product_source_id", '{"redeemables":[{"id":"MINE"}],"order":{"items":[{"source_id":"%s"}]}}'),
+    ("POST /v1/validations", "promotion_tier", '{"redeemables":[{"object":"promotion_tier","id":"%s"}],"order":{"amount":5}}'),
+    ("POST /v1/validations", "promotion_stack", '{"redeemables":[{"object":"promotion_stack","id":"%s"}],"order":{"amount":5}}'),
+    ("POST /v1/validations", "campaign", '{"redeemables":[{"id":"MINE"}],"order":{"amount":5},"drafts":{"campaigns":[{"id":"%s","name":"x"}]}}'),
+    ("POST /v1/validations", "session", '{"redeemables":[{"id":"MINE"}],"order":{"amount":5},"session":{"type":"LOCK","key":"%s"}}'),
+    ("POST /v1/redemptions", "promotion_tier", '{"redeemables":[{"object":"promotion_tier","id":"%s"}],"order":{"amount":5}}'),
+    ("POST /v1/redemptions", "promotion_stack", '{"redeemables":[{"object":"promotion_stack","id":"%s"}],"order":{"amount":5}}'),
+    ("POST /v1/redemptions", "session", '{"redeemables":[{"id":"MINE"}],"order":{"amount":5},"session":{"type":"LOCK","key":"%s"}}'),
     ("POST /v1/redemptions", "voucher", '{"redeemables":[{"id":"%s"}],"order":{"amount":5}}'),
     ("POST /v1/redemptions", "voucher_code", '{"redeemables":[{"id":"%s"}],"order":{"amount":5}}'),
     ("POST /v1/redemptions", "customer", '{"redeemables":[{"id":"MINE"}],"customer":{"id":"%s"}}'),
     ("POST /v1/redemptions", "order", '{"redeemables":[{"id":"MINE"}],"order":{"id":"%s"}}'),
     ("POST /v1/redemptions", "customer", '{"redeemables":[{"id":"MINE"}],"order":{"amount":5,"referrer_id":"%s"}}'),
     ("POST /v1/redemptions", "sku", '{"redeemables":[{"id":"MINE"}],"order":{"items":[{"sku_id":"%s","amount":5}]}}'),
+    ("POST /v1/qualifications", "customer", '{"customer":{"id":"%s"},"order":{"amount":5}}'),
+    ("POST /v1/qualifications", "order", '{"order":{"id":"%s"}}'),
+    ("POST /v1/qualifications", "product", '{"scenario":"PRODUCTS","order":{"items":[{"product_id":"%s"}]}}'),
+    ("POST /v1/qualifications", "campaign", '{"order":{"amount":5},"options":{"filters":{"campaign_id":{"conditions":{"$is":["%s"]}}}}}'),
+    ("POST /v1/qualifications", "promotion_tier", '{"order":{"amount":5},"options":{"filters":{"resource_id":{"conditions":{"$is":["%s"]}}}}}'),
+    ("POST /v1/qualifications", "session", '{"order":{"amount":5},"session":{"type":"LOCK","key":"%s"}}'),
+    ("POST /v1/promotions/validation", "customer", '{"customer":{"id":"%s"},"order":{"amount":5}}'),
+    ("POST /v1/promotions/validation", "order", '{"order":{"id":"%s"}}'),
     ("POST /v1/orders", "order", '{"id":"%s","amount":5}'),
     ("POST /v1/orders", "customer", '{"amount":5,"customer":{"id":"%s"}}'),
     ("POST /v1/orders", "customer", '{"amount":5,"customer_id":"%s"}'),
     ("POST /v1/orders", "customer", '{"amount":5,"referrer":{"id":"%s"}}'),
     ("POST /v1/orders", "product", '{"items":[{"product_id":"%s","quantity":2}]}'),
     ("POST /v1/orders", "sku_source_id", '{"items":[{"source_id":"%s","related_object":"sku"}]}'),
+    ("POST /v1/product-collections", "product", '{"name":"x","type":"STATIC","products":[{"id":"%s"}]}'),
+    ("POST /v1/product-collections", "sku", '{"name":"x","type":"STATIC","products":[{"object":"sku","id":"%s"}]}'),
     ("POST /v1/customers", "customer", '{"id":"%s","name":"Mine now"}'),
     ("POST /v1/products", "product", '{"id":"%s","name":"Mine now"}'),
+    ("POST /v1/segments", "customer", '{"name":"Mine","customers":["%s"]}'),
+    ("POST /v1/segments", "customer_source_id", '{"name":"Mine","customers":["%s"]}'),
+    ("POST /v1/validation-rules", "segment", '{"name":"Mine","rules":{"1":{"name":"customer.segment","conditions":{"$is":["%s"]}}}}'),
+    ("POST /v1/validation-rules", "collection", '{"name":"Mine","applicable_to":{"included":[{"object":"products_collection","id":"%s"}]}}'),
+    ("POST /v1/validation-rules", "collection", '{"name":"Mine","rules":{"1":{"name":"order.items.any","conditions":{"$is":[{"object":"products_collection","id":"%s"}]}}}}'),
+    ("POST /v1/validation-rules/{validation_rule_id}/assignments", "voucher", '{"related_object_id":"%s","related_object_type":"voucher"}'),
+    ("POST /v1/validation-rules/{validation_rule_id}/assignments", "campaign", '{"related_object_id":"%s","related_object_type":"campaign"}'),
+    ("POST /v1/validation-rules/{validation_rule_id}/assignments", "promotion_tier", '{"related_object_id":"%s","related_object_type":"promotion_tier"}'),
+    ("POST /v1/promotions/{campaign_id}/stacks", "promotion_tier", '{"name":"Mine","tiers":{"ids":["%s"]}}'),
+    ("POST /v1/promotions/{campaign_id}/stacks", "category", '{"name":"Mine","tiers":{"ids":[]},"category_id":"%s"}'),
+    ("POST /v1/promotions/{campaign_id}/tiers", "category", '{"name":"Mine","action":{"discount":{"type":"AMOUNT","amount_off":5}},"category_id":"%s"}'),
+    ("POST /v1/promotions/{campaign_id}/tiers", "validation_rule", '{"name":"Mine","action":{"discount":{"type":"AMOUNT","amount_off":5}},"validation_rules":["%s"]}'),
+    ("POST /v1/campaigns", "validation_rule", '{"name":"Ours","campaign_type":"PROMOTION","validation_rules":["%s"]}'),
+    ("POST /v1/campaigns", "category", '{"name":"Ours","campaign_type":"PROMOTION","category_id":"%s"}'),
+    ("POST /v1/vouchers", "category", '{"type":"DISCOUNT_VOUCHER","discount":{"type":"AMOUNT","amount_off":5},"category_id":"%s"}'),
+    ("POST /v1/vouchers", "validation_rule", '{"type":"DISCOUNT_VOUCHER","discount":{"type":"AMOUNT","amount_off":5},"validation_rules":["%s"]}'),
     ("POST /v1/vouchers", "campaign", '{"type":"DISCOUNT_VOUCHER","discount":{"type":"AMOUNT","amount_off":5},"campaign_id":"%s"}'),
     ("POST /v1/vouchers", "campaign_name", '{"type":"DISCOUNT_VOUCHER","discount":{"type":"AMOUNT","amount_off":5},"campaign":"%s"}'),
 ]  # fmt: skip
@@ -116,6 +180,16 @@ NAMED_IN_QUERIES: list[tuple[str, str]] = [
     ("/v1/orders?starting_after_id=%s", "order"),
     ("/v1/orders?filters[customer_id][conditions][$is]=%s", "customer"),
     ("/v1/async-actions?starting_after=%s", "async_action"),
+    ("/v1/segments?starting_after_id=%s", "segment"),
+    ("/v1/segments?ids[]=%s", "segment"),
+    ("/v1/validation-rules?starting_after_id=%s", "validation_rule"),
+    ("/v1/validation-rules-assignments?starting_after_id=%s", "assignment"),
+    ("/v1/validation-rules-assignments?rule=%s", "validation_rule"),
+    ("/v1/validation-rules-assignments?related_object_id=%s", "voucher"),
+    ("/v1/product-collections?starting_after_id=%s", "collection"),
+    ("/v1/promotions/tiers?starting_after_id=%s", "promotion_tier"),
+    ("/v1/promotions/tiers?filters[campaign_id][conditions][$is]=%s", "promotion"),
+    ("/v1/promotions/stacks?starting_after_id=%s", "promotion_stack"),
 ]
 
 
@@ -149,9 +223,38 @@ async def theirs(app: Any, pool: db.Pool) -> Any:
         ids |= {"product": product["id"], "product_source_id": "their-product"}
         sku = await post(client, "/v1/products/their-product/skus", {"source_id": "their-sku", "sku": "S"})
         ids |= {"sku": sku["id"], "sku_source_id": "their-sku"}
+        await promotions(client, ids)
+        await rules(client, ids)
         action = await post(client, f"/v1/campaigns/{ids['campaign']}/vouchers?vouchers_count=5", {}, 202)
         ids["async_action"] = action["async_action_id"]
+        ids["category"] = (await post(client, "/v1/categories", {"name": "Theirs"}))["id"]
+        schema = await post(
+            client, "/v1/metadata-schemas/their_kind", {"properties": {"a": {"type": "string"}}}
+        )
+        ids |= {"metadata_schema": schema["id"], "schema_name": "their_kind"}
+        picked = {"name": "Theirs", "type": "STATIC", "products": [{"id": product["id"]}]}
+        ids["collection"] = (await post(client, "/v1/product-collections", picked))["id"]
+        held = await post(client, "/v1/validations", ask("THEIR-CODE", session={"type": "LOCK"}))
+        ids["session"] = held["session"]["key"]
         yield client, ids
+
+
+async def promotions(client: Any, ids: dict[str, str]) -> None:
+    """A campaign of promotions with a tier and a stack."""
+    tiers = [{"name": "Their tier", "action": {"discount": TEN_OFF}}]
+    made = await post(client, "/v1/campaigns", {"name": "Their promotion", "promotion": {"tiers": tiers}})
+    ids |= {"promotion": made["id"], "promotion_tier": made["promotion"]["tiers"][0]["id"]}
+    stack = {"name": "Their stack", "tiers": {"ids": [ids["promotion_tier"]]}}
+    ids["promotion_stack"] = (await post(client, f"/v1/promotions/{made['id']}/stacks", stack))["id"]
+
+
+async def rules(client: Any, ids: dict[str, str]) -> None:
+    """A segment, and a rule that is assigned to their code."""
+    listed = {"name": "Their segment", "customers": ["their-customer"]}
+    ids["segment"] = (await post(client, "/v1/segments", listed))["id"]
+    ids["validation_rule"] = (await post(client, "/v1/validation-rules", {"name": "Their rule"}))["id"]
+    where = f"/v1/validation-rules/{ids['validation_rule']}/assignments"
+    ids["assignment"] = (await post(client, where, {"related_object_id": ids["voucher"]}))["id"]
 
 
 def unknown(kind: str) -> str:
@@ -167,7 +270,7 @@ def words(answer: httpx.Response, *names: str) -> tuple[int, str]:
     body = re.sub(r'"redeemed_quantity":\d+', '"redeemed_quantity":…', body)  # of our own code, used twice
     body = re.sub(r'"(request_id|date|created_at|updated_at)":"[^"]*"', r'"\1":"…"', body)
     return answer.status_code, re.sub(
-        r'"(valid|r|rf|rr|ord|cust|v|ordli|camp|aa)_[0-9A-Za-z]{22}"', r'"\1_…"', body
+        r'"(valid|r|rf|rr|ord|cust|v|ordli|camp|aa|val|seg|promo|stack|pc)_[0-9A-Za-z]{22}"', r'"\1_…"', body
     )
 
 
@@ -221,7 +324,10 @@ async def test_another_projects_ids_in_the_path(
                 nothing_path = nothing_path.replace(f"{{{name}}}", stand_in if name == parameter else other)
             answer = await call(client, route, theirs_path)
             nothing = await call(client, route, nothing_path)
-            assert answer.status_code == 404, (kind, answer.text)
+            assert answer.status_code == (200 if route.handler.__name__ in FOR_ANYBODY else 404), (
+                kind,
+                answer.text,
+            )
             assert words(answer, ids[kind]) == words(nothing, stand_in), kind
     assert before == (await everything(pool, stranger.project_id), await everything(pool, client.project_id))
     return None
@@ -230,14 +336,15 @@ async def test_another_projects_ids_in_the_path(
 async def makes_its_own(client: Any, theirs: Any, route: Route) -> None:
     """A name that others have is free here, and what is made is ours."""
     stranger, ids = theirs
-    path = route.path.replace("{code}", ids["voucher_code"])
+    name, read = MADE[in_path(route)[-1]]
+    path = route.path.replace(f"{{{in_path(route)[-1]}}}", ids[name])
     assert (await call(client, route, path)).status_code == 200
-    mine = (await client.get(f"/v1/vouchers/{ids['voucher_code']}")).json()
-    assert (
-        mine["id"]
-        != ids["voucher"]
-        == (await stranger.get(f"/v1/vouchers/{ids['voucher_code']}")).json()["id"]
-    )
+    mine = (await client.get(read % ids[name])).json()
+    assert mine["id"] != (await stranger.get(read % ids[name])).json()["id"]
+
+
+# What is made under a name: the kind of name, and where it is read.
+MADE = {"code": ("voucher_code", "/v1/vouchers/%s"), "resource": ("schema_name", "/v1/metadata-schemas/%s")}
 
 
 async def test_a_sku_of_theirs_under_a_product_of_ours(client: Any, theirs: Any) -> None:
@@ -252,14 +359,28 @@ async def test_a_sku_of_theirs_under_a_product_of_ours(client: Any, theirs: Any)
             assert words(answer, ids[kind]) == words(nothing, stand_in)
 
 
+async def test_a_session_of_theirs_on_a_code_of_ours(client: Any, theirs: Any) -> None:
+    _, ids = theirs
+    await code(client, name="MINE")
+    stand_in = unknown("session")
+    answer = await client.delete(f"/v1/vouchers/MINE/sessions/{ids['session']}")
+    nothing = await client.delete(f"/v1/vouchers/MINE/sessions/{stand_in}")
+    assert answer.status_code == 404
+    assert words(answer, ids["session"]) == words(nothing, stand_in)
+
+
 @pytest.mark.parametrize(("where", "kind", "payload"), NAMED_IN_PAYLOADS)
 async def test_another_projects_ids_in_a_payload(
     client: Any, theirs: Any, pool: db.Pool, where: str, kind: str, payload: str
 ) -> None:
     stranger, ids = theirs
     await code(client, name="MINE")
-    before = await everything(pool, stranger.project_id)
     path, stand_in = where.split(" ")[1], unknown(kind)
+    if "{" in path:
+        await post(client, "/v1/campaigns", {"name": "MINE", "campaign_type": "PROMOTION"})
+        rule = await post(client, "/v1/validation-rules", {"name": "Mine"})
+        path = path.format(campaign_id="MINE", validation_rule_id=rule["id"])
+    before = await everything(pool, stranger.project_id)
     headers = {"Content-Type": "application/json"}
     answer = await client.post(path, content=payload % ids[kind], headers=headers)
     nothing = await client.post(path, content=payload % stand_in, headers=headers)

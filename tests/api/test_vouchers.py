@@ -121,7 +121,6 @@ async def test_a_taken_code_is_409_also_from_the_bin_until_it_is_erased(client: 
             "invalid_payload",
             "validity_hours.daily[0].start_time",
         ),
-        ({"discount": PERCENT, "validation_rules": ["val_1"]}, "invalid_payload", "validation_rules"),
         ({"discount": PERCENT, "code_config": {"length": 0}}, "invalid_code_config", "code_config.length"),
         ({"discount": PERCENT, "metadata": 5}, "invalid_payload", "metadata"),
     ],

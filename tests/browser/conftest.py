@@ -11,6 +11,7 @@ import urllib.request
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
@@ -18,12 +19,13 @@ from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
 
 from guerdon.demo import store
 from guerdon.demo.importing import public_campaign
+from guerdon.demo.making import make_promotions
 from guerdon.demo.offers import MISTYPED, public_offers
 from guerdon.demo.shop import DELIVERY, shop_offers
 from guerdon.kit import db
 from guerdon.pages import demo_file
-from guerdon.pages.demo_file import DemoFile, ShopBasket, ShopLine
-from guerdon.projects.bootstrap import create_project
+from guerdon.pages.demo_file import DemoFile, ShelfLine, ShopBasket, ShopLine
+from guerdon.projects.bootstrap import add_management_key, create_project
 from guerdon.serving import check_port
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -37,6 +39,18 @@ BASKETS = [
     ShopBasket("31198570044", "household-900", "35–44, 2 adults and kids", "2026-11-21T11:53", LINES, []),
     ShopBasket("31198570047", "household-67", NASTY, "2026-11-21T15:43", LINES[:1], []),
 ]
+SHELF = [
+    ShelfLine("product-4", "Bananas", "", 128, "Produce"),
+    ShelfLine("product-5", "Sliced turkey", "", 350, "Deli"),
+    ShelfLine("product-6", "White bread", "20 oz", 200, "Bakery"),
+    ShelfLine("product-7", "Cheese", NASTY, 600, "Dairy"),
+]
+FACTS = {
+    "product-4": {"department": "Produce"},
+    "product-5": {"department": "Deli"},
+    "product-6": {"category": "Baked bread buns rolls"},
+    "product-7": {"category": "Cheese"},
+}
 
 
 def free_port() -> int:
@@ -97,6 +111,9 @@ async def address(database_url: str, tmp_path_factory: pytest.TempPathFactory) -
     made = await create_project(pool, "demo", "America/New_York")
     now = datetime.now(UTC)
     await store.add_campaigns(pool, made.project_id, [public_campaign(offer) for offer in public_offers(now)])
+    stock = [store.Product(line.source_id, line.name, line.price, FACTS[line.source_id]) for line in SHELF]
+    await store.add_products(pool, made.project_id, stock, now)
+    management = await add_management_key(pool, made.project_id)
     await pool.close()
     content = DemoFile(
         made.project_id,
@@ -107,9 +124,14 @@ async def address(database_url: str, tmp_path_factory: pytest.TempPathFactory) -
         shop_offers(now),
         MISTYPED,
         DELIVERY,
+        shelf=SHELF,
     )
     demo_file.write(folder, content)
     with serving(database_url, folder, folder / "server.log") as it:
+        server = urlsplit(it)
+        promised = make_promotions((str(server.hostname), server.port or 80), content, management)
+        content.promotions, content.names = promised.promotions, promised.names
+        demo_file.write(folder, content)
         yield it
 
 

@@ -9,7 +9,7 @@ import pytest_asyncio
 from servers import HOST, serving
 
 from guerdon.kit import db
-from guerdon.projects.bootstrap import create_project
+from guerdon.projects.bootstrap import add_management_key, create_project
 
 from .sdk import Sdk
 
@@ -36,6 +36,11 @@ async def sdk(fresh_dsn: str) -> AsyncIterator[Sdk]:
     """The SDK of a project of its own, on a server with its worker."""
     pool = await db.open_pool(fresh_dsn, size=2)
     made = await create_project(pool, "compatibility")
+    managing = await add_management_key(pool, made.project_id)
+    management = (managing.management_id, managing.management_token)
     await pool.close()
     with serving(fresh_dsn, **SETTINGS) as server:
-        yield Sdk(f"http://{HOST}:{server.port}", made.app_id, made.app_token)
+        yield Sdk(
+            f"http://{HOST}:{server.port}", made.app_id, made.app_token, project_id=made.project_id,
+            management=management,
+        )  # fmt: skip

@@ -26,7 +26,10 @@ NOTES = {
     "delete-campaign": "gone for callers at once; the async action clears up",
     "disable-campaign": "answers the campaign",
     "enable-campaign": "answers the campaign",
-    "create-campaign": "DISCOUNT_COUPONS only so far; other types are refused, never half made",
+    "create-campaign": "DISCOUNT_COUPONS and PROMOTION so far; other types are refused; `options.limit_policy`",
+    "list-promotion-tiers": "`is_available` goes by switches and dates, not by days of the week and hours",
+    "delete-promotion-tier": "stacks that have it go on without it",
+    "create-promotion-stack": "tiers of other campaigns too",
     "generate-random-code": "DISCOUNT_VOUCHER only so far; 10 random characters unless `code_config` says otherwise",
     "create-voucher": "DISCOUNT_VOUCHER only so far",
     "import-vouchers": "any size, streamed; a report row by row",
@@ -34,11 +37,22 @@ NOTES = {
     "import-vouchers-to-campaign": "any size, streamed; a report row by row",
     "import-vouchers-to-campaign-using-csv": "any size, streamed; a report row by row",
     "list-redemptions": "`voucher.active` is always the real value",
-    "redeem-stacked-discounts": "vouchers only so far; `options.explain`, `Idempotency-Key`",
-    "validate-stacked-discounts": "vouchers only so far; `options.explain`",
+    "redeem-stacked-discounts": "discount codes, promotion tiers and stacks; `options.explain`, `Idempotency-Key`",
+    "validate-stacked-discounts": "discount codes, promotion tiers and stacks; `options.explain`, `at`, `drafts`",
+    "check-eligibility": "exact, uncached; `options.explain`, `at`, `drafts`",
+    "validate-promotions": "the older shape; POST /v1/qualifications does more",
+    "list-customer-redeemables": "codes so far",
+    "release-validation-session": "what it holds of budgets goes with it",
     "rollback-redemption": "also a part, by `amount` or `items`",
     "rollback-stacked-redemptions": "also a part, by `amount` or `items`",
     "create-order": "`amount` is the sum of the lines when they have amounts",
+    "create-segment": "who passes a filter is told when it is asked; 20,000 listed, 100 with a filter",
+    "delete-segment": "refused while a validation rule asks for it",
+    "create-validation-rules": "segments and product collections that are named must be there",
+    "delete-validation-rules": "its assignments go with it",
+    "put-product-collection": "also `products` of a STATIC one",
+    "create-category": "`hierarchy` is 1 unless said",
+    "list-stacking-rules": "the defaults, without an id, until there are own ones",
     "delete-customer": "redemptions and orders stay for the books",
 }
 
@@ -70,10 +84,8 @@ def read_operations() -> list[Operation]:
 
 
 def answered() -> dict[Place, str]:
-    """Our routes below /v1: their place, and the path as we write it."""
-    return {
-        place(route.method, route.path): route.path for route in routes() if route.path.startswith("/v1/")
-    }
+    """Our routes that take a key: their place, and the path as we write it."""
+    return {place(route.method, route.path): route.path for route in routes() if route.access != "public"}
 
 
 def ours() -> list[tuple[str, str]]:

@@ -14,17 +14,37 @@ ACTION_SECONDS = 30.0
 class Sdk:
     """The SDK with a key, and names that were not used before."""
 
-    def __init__(self, host: str, app_id: str, app_token: str) -> None:
+    def __init__(
+        self,
+        host: str,
+        app_id: str,
+        app_token: str,
+        *,
+        project_id: str = "",
+        management: tuple[str, str] = ("", ""),
+    ) -> None:
         keys = {"X-App-Id": app_id, "X-App-Token": app_token}
         self.keys = keys
         self.host = host
+        self.project_id = project_id
         self.client = voucherify.ApiClient(voucherify.Configuration(host=host, api_key=keys))
+        managing = {"X-Management-Id": management[0], "X-Management-Token": management[1]}
+        self.management = voucherify.ManagementApi(
+            voucherify.ApiClient(voucherify.Configuration(host=host, api_key=managing))
+        )
         self.async_actions = voucherify.AsyncActionsApi(self.client)
         self.campaigns = voucherify.CampaignsApi(self.client)
+        self.categories = voucherify.CategoriesApi(self.client)
         self.customers = voucherify.CustomersApi(self.client)
+        self.metadata_schemas = voucherify.MetadataSchemasApi(self.client)
         self.orders = voucherify.OrdersApi(self.client)
+        self.product_collections = voucherify.ProductCollectionsApi(self.client)
         self.products = voucherify.ProductsApi(self.client)
+        self.promotions = voucherify.PromotionsApi(self.client)
+        self.qualifications = voucherify.QualificationsApi(self.client)
         self.redemptions = voucherify.RedemptionsApi(self.client)
+        self.segments = voucherify.SegmentsApi(self.client)
+        self.validation_rules = voucherify.ValidationRulesApi(self.client)
         self.validations = voucherify.ValidationsApi(self.client)
         self.vouchers = voucherify.VouchersApi(self.client)
         self._numbers = itertools.count(1)

@@ -20,6 +20,19 @@ OURS = {
     ("GET", "/v1/async-actions/{async_action_id}/report"),
 }
 
+# What the reference has and this SDK has no method for: called with `sdk.raw`.
+BY_HAND = {
+    ("POST", "/v1/metadata-schemas/{resource}"),
+    ("PUT", "/v1/metadata-schemas/{resource}"),
+    ("DELETE", "/v1/metadata-schemas/{resource}"),
+    ("PUT", "/v1/product-collections/{product_collection_id}"),
+    ("POST", "/v1/promotions/validation"),
+    ("POST", "/v1/promotions/tiers/{promotion_tier_id}/validation"),
+    ("POST", "/v1/promotions/tiers/{promotion_tier_id}/redemption"),
+    ("GET", "/v1/segments"),
+    ("PUT", "/v1/segments/{segment_id}"),
+}
+
 
 def sdk_operations() -> dict[str, Place]:
     """The SDK's methods and what they call, read off its sources."""
@@ -50,10 +63,17 @@ def test_every_route_is_called_through_the_sdk() -> None:
     known = sdk_operations()
     reached = {known[name] for name in called() & known.keys()}
     missed = {
-        path for where, path in answered().items() if where not in reached and (where[0], path) not in OURS
+        path
+        for where, path in answered().items()
+        if where not in reached and (where[0], path) not in OURS | BY_HAND
     }
     assert missed == set()
     assert len(reached) >= 40
+
+
+def test_what_is_called_by_hand_has_no_method() -> None:
+    known = set(sdk_operations().values())
+    assert [path for method, path in sorted(BY_HAND) if place(method, path) in known] == []
 
 
 def test_what_is_ours_is_meant_to_be() -> None:
@@ -65,7 +85,7 @@ def test_the_facts_are_those_of_the_sdk() -> None:
     theirs = {where: name for name, where in sdk_operations().items()}
     assert theirs.keys() <= names.keys()
     for where in theirs.keys() & answered().keys():
-        assert names[where].replace("-", "_").lower() == theirs[where].lower()
+        assert names[where].replace("-", "").lower() == theirs[where].replace("_", "").lower()
 
 
 def test_the_page_is_up_to_date() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import asyncpg
 
+from . import limits
 from .till import HOT, Ask, Log
 
 ROWS = """
@@ -29,32 +30,37 @@ ORDERS = """
 """
 
 
-async def compare(dsn: str, project_id: str, log: Log) -> dict[str, int]:
-    """What is wrong, counted by name; all zeros when all is well."""
+async def compare(dsn: str, project_id: str, log: Log, most: int) -> dict[str, int]:
+    """What is wrong, counted by name; all zeros when all is well. `most` is how often what is limited can be had."""
     conn = await asyncpg.connect(dsn)
     try:
         rows = await conn.fetch(ROWS, project_id)
         vouchers = await conn.fetch(VOUCHERS, project_id)
         orderless = await conn.fetchval(ORDERS, project_id)
+        limited = await limits.compare(conn, project_id, most)
     finally:
         await conn.close()
     asks = [ask for ask in log.asks if ask.kind != "code"]
     codes = {row["code"]: row for row in vouchers}
-    return _against_rows(asks, rows) | {
-        "codes lost": sum(
-            ask.won and ask.path.rsplit("/", 1)[1] not in codes for ask in log.asks if ask.kind == "code"
-        ),
-        "used > limit": sum(
-            v["quantity"] is not None and v["redeemed_quantity"] > v["quantity"] for v in vouchers
-        ),
-        "counter ≠ successes - rollbacks": sum(
-            v["redeemed_quantity"] != v["successes"] - v["whole_rollbacks"] for v in vouchers
-        ),
-        "capacity lost": sum(codes[code]["redeemed_quantity"] < codes[code]["quantity"] for code in HOT),
-        "without its order": orderless,
-        "answers that differ": sum(len(set(ask.answers)) > 1 for ask in log.asks),
-        "5xx": sum(status >= 500 for ask in log.asks for status, _ in ask.answers),
-    }
+    return (
+        _against_rows(asks, rows)
+        | limited
+        | {
+            "codes lost": sum(
+                ask.won and ask.path.rsplit("/", 1)[1] not in codes for ask in log.asks if ask.kind == "code"
+            ),
+            "used > limit": sum(
+                v["quantity"] is not None and v["redeemed_quantity"] > v["quantity"] for v in vouchers
+            ),
+            "counter ≠ successes - rollbacks": sum(
+                v["redeemed_quantity"] != v["successes"] - v["whole_rollbacks"] for v in vouchers
+            ),
+            "capacity lost": sum(codes[code]["redeemed_quantity"] < codes[code]["quantity"] for code in HOT),
+            "without its order": orderless,
+            "answers that differ": sum(len(set(ask.answers)) > 1 for ask in log.asks),
+            "5xx": sum(status >= 500 for ask in log.asks for status, _ in ask.answers),
+        }
+    )
 
 
 def _against_rows(asks: list[Ask], rows: list[Any]) -> dict[str, int]:
@@ -84,4 +90,8 @@ def _refused(ask: Ask) -> bool:
     """Whether it was refused by the business, which is recorded; a mistake (a part too large) is not."""
     if not ask.answers or ask.answers[0][0] != 400:
         return False
-    return json.loads(ask.answers[0][1])["key"] in {"quantity_exceeded", "already_rolled_back"}
+    return json.loads(ask.answers[0][1])["key"] in {
+        "quantity_exceeded",
+        "already_rolled_back",
+        "redemption_rules_violated",
+    }

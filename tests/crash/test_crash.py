@@ -1,6 +1,7 @@
 """G-04: kill everything there is, again and again, while tills redeem. What was acknowledged is there, once."""
 
 import asyncio
+import itertools
 import json
 import os
 import random
@@ -15,6 +16,7 @@ from guerdon.kit.postgres import EmbeddedPostgres
 
 from .books import compare
 from .chaos import Chaos
+from .limits import BUDGETED, set_up
 from .till import HOT, PLENTY, TILLS, Ask, Log, Till
 
 pytestmark = pytest.mark.sized
@@ -54,6 +56,7 @@ async def test_nothing_acknowledged_is_lost_and_nothing_happens_twice(
     for code in HOT:
         await first.new_code(HOT_LIMIT, code)
     await first.new_code(None, PLENTY)
+    log.tier = await set_up(first.client, HOT_LIMIT)
     chaos = Chaos(server, log, random.Random(seed), STOP_SECONDS)
     await _trade(chaos, [till(number + 1) for number in range(TILLS)], log, started)
     await asyncio.to_thread(server.wait)
@@ -62,7 +65,7 @@ async def test_nothing_acknowledged_is_lost_and_nothing_happens_twice(
     await first.client.aclose()
     assert await asyncio.to_thread(server.stop) == 0
     with EmbeddedPostgres(server.folder / "data") as dsn:
-        wrong = await compare(dsn, made["project_id"], log)
+        wrong = await compare(dsn, made["project_id"], log, HOT_LIMIT)
         verified = await asyncio.to_thread(server.run, "verify", "--json")
     wrong["verify"] = sum(bool(one["rows"]) for one in json.loads(verified.stdout))
     figures = _figures(chaos, log, time.monotonic() - started) | wrong
@@ -91,10 +94,14 @@ async def _trade(chaos: Chaos, tills: list[Till], log: Log, started: float) -> N
 
 
 async def _use_up(till: Till) -> None:
-    """What is left of the hot codes can be had: no kill took capacity away."""
+    """What is left of the hot codes, the budget and the tier can be had: no kill took capacity away."""
     for code in HOT:
         while (await till.redeem([code], keyed=True)).won:
             pass
+    for thing in (BUDGETED[0], till.log.tier):
+        for number in itertools.count():
+            if not (await till.redeem([thing], True, {"source_id": f"late {number}"})).won:
+                break
 
 
 async def _repeat(till: Till, log: Log, chance: random.Random) -> None:

@@ -13,6 +13,8 @@ from typing import Any, Literal
 import httpx
 from msgspec import Struct, field
 
+from .limits import BUDGETED, CUSTOMERS
+
 PATIENCE_SECONDS = 60.0
 TIMEOUT_SECONDS = 3.0
 TILLS = 16
@@ -54,6 +56,7 @@ class Log:
         self.asks: list[Ask] = []
         self.bought: list[Bought] = []
         self.redemptions = 0
+        self.tier = ""
         self.last_won = time.monotonic()
 
     def note(self, ask: Ask, answer: httpx.Response) -> None:
@@ -90,9 +93,9 @@ class Till:
 
     async def work(self, over: asyncio.Event) -> None:
         """Buy, and take back, until it is over; what was begun is brought to its end."""
-        acts = (self._single, self._hot, self._stack, self._take_back)
+        acts = (self._single, self._hot, self._stack, self._take_back, self._limited, self._promotion)
         while not over.is_set():
-            [act] = self.chance.choices(acts, (30, 35, 15, 20))
+            [act] = self.chance.choices(acts, (25, 25, 10, 20, 12, 8))
             await act()
         await self.client.aclose()
 
@@ -107,6 +110,14 @@ class Till:
     async def _stack(self) -> None:
         code = await self.new_code(quantity=2)
         await self.redeem([code, PLENTY], keyed=self._either())
+
+    async def _limited(self) -> None:
+        """Codes of a campaign with a budget, for somebody who may have a few of them; sometimes both at once."""
+        codes = self.chance.sample(BUDGETED, self.chance.choice((1, 1, 2)))
+        await self.redeem(codes, self._either(), self.chance.choice(CUSTOMERS))
+
+    async def _promotion(self) -> None:
+        await self.redeem([self.log.tier], self._either(), self.chance.choice(CUSTOMERS))
 
     async def _take_back(self) -> None:
         """A redemption of anybody's, in part or as a whole; two tills may well choose the same."""
@@ -132,11 +143,14 @@ class Till:
         assert made.won, made.answers
         return code
 
-    async def redeem(self, codes: list[str], keyed: bool) -> Ask:
-        """Redeem codes on a new order of 100.00."""
-        redeemables = [{"object": "voucher", "id": code} for code in codes]
+    async def redeem(self, codes: list[str], keyed: bool, customer: dict[str, str] | None = None) -> Ask:
+        """Redeem codes (or the tier) on a new order of 66.66."""
+        kinds = ["promotion_tier" if code == self.log.tier else "voucher" for code in codes]
+        redeemables = [{"object": kind, "id": code} for kind, code in zip(kinds, codes, strict=True)]
         items = [{"product_id": f"p{n}", "quantity": n + 1, "amount": 1111 * (n + 1)} for n in range(3)]
-        body = {"redeemables": redeemables, "order": {"items": items}}
+        body: dict[str, Any] = {"redeemables": redeemables, "order": {"items": items}}
+        if customer is not None:
+            body["customer"] = customer
         return await self.send("redemption", "/v1/redemptions", body, keyed)
 
     async def send(self, kind: Any, path: str, body: dict[str, Any], keyed: bool) -> Ask:

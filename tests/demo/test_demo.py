@@ -1,21 +1,26 @@
 """The demo's import and replay, on two days of the real data set."""
 
+import threading
 from collections import Counter
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from servers import HOST, serving
 
 from guerdon.demo import dataset as data
 from guerdon.demo import importing, shop, show, store
 from guerdon.demo.dataset import REPLAY_DAY, ZONE, Dataset, open_dataset, weeks_since
 from guerdon.demo.importing import Import, last_prices
+from guerdon.demo.making import make_promotions
 from guerdon.demo.names import plain_name, plain_size, reads_well
 from guerdon.demo.plan import plan_day
+from guerdon.demo.promotions import PROMOTIONS
+from guerdon.demo.replay import replay
 from guerdon.kit import db
 from guerdon.pages import demo_file
 from guerdon.pages.demo_file import DemoFile
-from guerdon.projects.bootstrap import create_project
+from guerdon.projects.bootstrap import add_management_key, create_project
 
 TODAY = date(2026, 11, 22)
 
@@ -94,6 +99,50 @@ async def check_codes(pool: db.Pool, project: str) -> None:
         len(held) == len({code.code for code in held}) == len({(c.holder, c.campaign) for c in held}) == 6589
     )
     assert all(code.starts_at and code.expires_at and code.starts_at < code.expires_at for code in held)
+
+
+async def test_a_day_is_replayed_with_promotions_and_nothing_twice(
+    fresh_database_url: str, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importing, "HISTORY_DAYS", 2)
+    pool = await db.open_pool(fresh_database_url, size=2)
+    made = await create_project(pool, "demo", ZONE.key)
+    management = await add_management_key(pool, made.project_id)
+    work = Import(pool, made.project_id, dataset, TODAY, lambda *_: None)
+    await work.run()
+    held = await store.held_codes(pool, made.project_id)
+    day = list(dataset.baskets(REPLAY_DAY, REPLAY_DAY))[:80]
+    visits = plan_day(day, dataset.products(), held, midnight(work.mark.moved_to), 1)
+    file = DemoFile(made.project_id, made.app_id, made.app_token, ZONE.key)
+    headers = {"X-App-Id": made.app_id, "X-App-Token": made.app_token, "Content-Type": "application/json"}
+    durable = {"GUERDON_REQUIRE_DURABILITY": "false", "GUERDON_WORKER_IN_SERVE": "false"}
+    with serving(fresh_database_url, **durable) as server:
+        address = (HOST, server.port)
+        promised = make_promotions(address, file, management)
+        assert len(make_promotions(address, file, management).promotions) == len(promised.promotions) <= 15
+        ids = [one.id for one in promised.promotions]
+        first, second = (
+            replay(address, headers, visits, ids, lambda: None, threading.Event()) for _ in range(2)
+        )
+    assert first.baskets == len(visits) and first.promoted > 50
+    assert 0 < first.by_promotions < first.discount
+    stored = await pool.fetchrow(
+        """select count(*) filter (where promotion_tier_id is not null) as promoted, sum(amount) as discount,
+                  sum(amount) filter (where promotion_tier_id is not null) as by_promotions
+           from redemptions where project_id = $1 and result = 'SUCCESS' and related_object_type <> 'redemption'""",
+        made.project_id,
+    )
+    assert dict(stored) == {
+        "promoted": first.promoted, "discount": first.discount, "by_promotions": first.by_promotions,
+    }  # fmt: skip
+    assert second.baskets == len(visits)
+    await pool.close()
+
+
+def test_the_shelf_has_something_of_every_collection_that_promotions_want_bought(dataset: Dataset) -> None:
+    shelf = shop.shelf(dataset, list(dataset.baskets(REPLAY_DAY, REPLAY_DAY)))
+    assert {line.of for line in shelf} == {one.buy for one in PROMOTIONS if one.buy}
+    assert len({line.name for line in shelf}) == len(shelf) and all(line.price > 0 for line in shelf)
 
 
 def test_the_replayed_day_is_the_last_saturday() -> None:

@@ -2,7 +2,8 @@
 
 An ``http`` block is a request line, headers, an empty line and a JSON body. A ``json`` block right behind it is the
 answer, or the part of it that matters: an object may have more members than are shown, and ``…`` in a text stands for
-anything. ``r_…`` in a request is the last id of that kind that came back. Jobs are run as soon as they are asked for.
+anything. ``r_…`` in a request is the last id of that kind that came back, ``r_…2`` the second that ever came back, also
+in an answer. Jobs are run as soon as they are asked for.
 """
 
 import json
@@ -24,7 +25,7 @@ from sybil.parsers.rest import DocTestParser
 
 from guerdon.app import App, create_app
 from guerdon.kit import db, jobs
-from guerdon.projects.bootstrap import create_project
+from guerdon.projects.bootstrap import add_management_key, create_project
 from guerdon.settings import Settings
 from guerdon.worker import jobs as all_jobs
 
@@ -98,7 +99,8 @@ def ids_in(value: Any) -> Iterator[str]:
     """The ids of an answer, in the order in which they stand there."""
     if isinstance(value, dict):
         for key, inner in value.items():
-            if key in ("id", "async_action_id") and isinstance(inner, str):
+            named = key in ("id", "async_action_id") or (key == "key" and str(inner).startswith("ssn_"))
+            if named and isinstance(inner, str):
                 yield inner
             yield from ids_in(inner)
     elif isinstance(value, list):
@@ -113,6 +115,16 @@ class Reader:
         self.app = app
         self.client = client
         self.last: dict[str, str] = {}
+        self.known: dict[str, list[str]] = {}
+
+    def remember(self, seen: Any) -> None:
+        """The ids of an answer, for the requests after it."""
+        for found in ids_in(seen):
+            kind = found.partition("_")[0]
+            self.last[kind] = found
+            known = self.known.setdefault(kind, [])
+            if found not in known:
+                known.append(found)
 
     async def follow(self, exchange: Exchange) -> None:
         """Send the request, with the ids that came back so far, and look at the answer."""
@@ -121,7 +133,7 @@ class Reader:
         headers = {"Content-Type": "application/json", **exchange.headers}
         answer = await self.client.request(exchange.method, path, content=body.encode(), headers=headers)
         seen = answer.json() if "json" in answer.headers.get("content-type", "") else answer.text
-        self.last |= {found.partition("_")[0]: found for found in ids_in(seen)}
+        self.remember(seen)
         if exchange.method != "GET":
             assert self.app.state is not None
             await jobs.run_due(self.app.state.pool, all_jobs())
@@ -130,11 +142,15 @@ class Reader:
         right = answer.status_code == wanted if wanted else answer.status_code < 300
         assert right, f"{where} → {answer.status_code}\n{answer.text}"
         if exchange.answer is not None:
-            problem = differs(exchange.answer, seen)
+            shown = json.loads(self._with_numbers(json.dumps(exchange.answer, ensure_ascii=False)))
+            problem = differs(shown, seen)
             assert problem is None, f"{where}: {problem}\n{answer.text}"
 
     def _with_ids(self, text: str) -> str:
-        return re.sub(r"\b([a-z]+)_…", lambda found: self.last[found[1]], text)
+        return re.sub(r"\b([a-z]+)_…", lambda found: self.last[found[1]], self._with_numbers(text))
+
+    def _with_numbers(self, text: str) -> str:
+        return re.sub(r"\b([a-z]+)_…(\d)", lambda found: self.known[found[1]][int(found[2]) - 1], text)
 
 
 @pytest_asyncio.fixture(scope="module")
@@ -149,12 +165,20 @@ async def app(database_url: str) -> AsyncIterator[App]:
 async def reader(app: App) -> AsyncIterator[Reader]:
     assert app.state is not None
     made = await create_project(app.state.pool, "the docs", "Europe/Warsaw", "EUR")
-    headers = {"X-App-Id": made.app_id, "X-App-Token": made.app_token}
+    managing = await add_management_key(app.state.pool, made.project_id)
+    headers = {
+        "X-App-Id": made.app_id,
+        "X-App-Token": made.app_token,
+        "X-Management-Id": managing.management_id,
+        "X-Management-Token": managing.management_token,
+    }
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(
         transport=transport, base_url="http://guerdon.test", headers=headers
     ) as client:
-        yield Reader(app, client)
+        reader = Reader(app, client)
+        reader.last["proj"] = made.project_id
+        yield reader
 
 
 CONVERSATIONS = [page for page in PAGES if list(exchanges(text_of(page)))]

@@ -13,6 +13,7 @@ from guerdon.engine import (
     OrderIn,
     OrderItemIn,
     Redeemable,
+    Situation,
     StackingRules,
     Terms,
     catalog_of,
@@ -54,9 +55,7 @@ def run(
     return decide(
         Facts(
             redeemables=asked,
-            now=now,
-            order=order,
-            zone=ZoneInfo("Europe/Warsaw"),
+            situation=Situation(now=now, order=order, zone=ZoneInfo("Europe/Warsaw")),
             stacking=stacking,
             catalog=catalog_of(catalog),
             explain=explain,

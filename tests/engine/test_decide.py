@@ -1,12 +1,22 @@
 """Which redeemables apply, in which order they are refused, and the orders along the way."""
 
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
 from msgspec.structs import replace
 
-from guerdon.engine import DEFAULT_STACKING, Facts, Reason, Redeemable, StackingRules, Terms, decide
+from guerdon.engine import (
+    DEFAULT_STACKING,
+    Facts,
+    Reason,
+    Redeemable,
+    Situation,
+    StackingRules,
+    Terms,
+    decide,
+)
 
 from .build import NOON, cart, keys, line_discounts, run, terms
 
@@ -168,7 +178,7 @@ def test_deciding_changes_nothing_and_twice_is_the_same():
         Redeemable(id="B", terms=terms("UNIT", unit_off=5, unit_type="prod_1")),
         Redeemable(id="C", terms=TEN),
     ]
-    facts = Facts(redeemables=asked, now=NOON, order=order)
+    facts = Facts(redeemables=asked, situation=Situation(now=NOON, zone=ZoneInfo("UTC"), order=order))
     before = msgspec.json.encode((order, asked))
     first, second = decide(facts), decide(facts)
     assert msgspec.json.encode((order, asked)) == before
@@ -240,7 +250,7 @@ def test_the_rules_are_echoed_with_the_documented_defaults():
         "ALL",
         "DISCOUNTED_AMOUNT",
     )
-    assert len(echoed) == 19
+    assert len(echoed) == 20
     for wrong in (
         {"redeemables_limit": 31},
         {"applicable_redeemables_limit": 0},

@@ -32,7 +32,7 @@ UNIT = {"type": "UNIT", "unit_off": 1, "unit_type": "prod_x"}
         ({"type": "AMOUNT", "amount_off": 10**400}, "discount.amount_off"),
         ({"type": "AMOUNT", "amount_off": 1, "effect": "ADD_NEW_ITEMS"}, "discount.effect"),
         ({"type": "AMOUNT", "amount_off": 1, "effect": []}, "discount.effect"),
-        ({"type": "AMOUNT", "amount_off": 1, "amount_off_formula": "1+1"}, "discount.amount_off_formula"),
+        ({"type": "AMOUNT", "amount_off": 1, "amount_off_formula": "1+"}, "discount.amount_off_formula"),
         (
             {"type": "AMOUNT", "amount_off": 1, "aggregated_amount_limit": 0},
             "discount.aggregated_amount_limit",
@@ -53,7 +53,10 @@ UNIT = {"type": "UNIT", "unit_off": 1, "unit_type": "prod_x"}
         ({"type": "UNIT", "units": [UNIT] * 101}, "discount.units"),
         ({"type": "UNIT", "units": [UNIT, 5]}, "discount.units[1]"),
         ({"type": "UNIT", "units": [UNIT, UNIT | {"effect": "ADD_SAME_ITEMS"}]}, "discount.units[1].effect"),
-        ({"type": "UNIT", "units": [UNIT | {"unit_off_formula": "1"}]}, "discount.units[0].unit_off_formula"),
+        (
+            {"type": "UNIT", "units": [UNIT | {"unit_off_formula": "(1"}]},
+            "discount.units[0].unit_off_formula",
+        ),
         (UNIT | {"product": "socks"}, "discount.product"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 from hypothesis import given
@@ -14,6 +15,7 @@ from guerdon.engine import (
     OrderIn,
     OrderItemIn,
     Redeemable,
+    Situation,
     Terms,
     catalog_of,
     decide,
@@ -39,7 +41,10 @@ def facts_of(lines: list[tuple[int, int]], stack: list[dict[str, Any]]) -> Facts
         for index, raw in enumerate(stack)
     ]
     return Facts(
-        redeemables=asked, now=NOW, order=price_order(OrderIn(items=items)), stacking=THIRTY, catalog=CATALOG
+        redeemables=asked,
+        situation=Situation(now=NOW, zone=ZoneInfo("UTC"), order=price_order(OrderIn(items=items))),
+        stacking=THIRTY,
+        catalog=CATALOG,
     )
 
 
@@ -139,7 +144,9 @@ def test_a_stack_in_two_requests_ends_where_one_request_does(lines, stack, cut):
     first = msgspec.structs.replace(facts, redeemables=facts.redeemables[: cut + 1])
     middle = resume_order(decide(first).order)
     rest = facts.redeemables[cut + 1 :]
-    parts = decide(msgspec.structs.replace(facts, order=middle, redeemables=rest)).order if rest else middle
+    situation = msgspec.structs.replace(facts.situation, order=middle)
+    again = msgspec.structs.replace(facts, situation=situation, redeemables=rest)
+    parts = decide(again).order if rest else middle
     for name in ("amount", "discount_amount", "items_discount_amount", "total_amount"):
         assert getattr(parts, name) == getattr(whole, name)
     assert [item.discount_amount for item in parts.items] == [item.discount_amount for item in whole.items]

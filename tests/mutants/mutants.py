@@ -1,4 +1,4 @@
-"""Forty mistakes that would cost money, as data: each is one small edit, and names the tests that have to notice."""
+"""Mistakes that would cost money, as data: each is one small edit, and names the tests that have to notice."""
 
 from msgspec import Struct
 
@@ -12,7 +12,13 @@ REDEMPTIONS = ("tests/api/test_redemptions.py",)
 KEYS = ("tests/api/test_idempotency.py",)
 GUESSING = ("tests/api/test_guessing.py",)
 DOUBT = ("tests/crash/test_doubt.py",)
-RACES = ("tests/races",)
+RACES = ("tests/races/test_races.py",)
+LIMIT_RACES = ("tests/races/test_limits.py",)
+LIMITS = ("tests/api/test_limits.py", "tests/crash/test_books_limits.py")
+RULE_LIMITS = ("tests/engine/test_rule_limits.py",)
+SESSIONS = ("tests/api/test_sessions.py",)
+SCOPES = ("tests/engine/test_scope.py", "tests/engine/test_effects_items.py")
+STACKING = ("tests/engine/test_stacking.py",)
 BOOKS = ("tests/crash/test_books.py",)
 
 
@@ -53,6 +59,36 @@ MUTANTS = (
            "self.quantity = self.kept.terms.quantity", "pass", BOOKS),
     Mutant("a deleted code can be redeemed", "vouchers/locked.py",
            "v.deleted_at is null and c.deleted_at is null as living", "true as living", REDEMPTIONS + BOOKS),
+    # What limits of rules count.
+    Mutant("tallies are read without a lock", "redemptions/tallies.py",
+           'LOCK = LOOK + " for update of t"', 'LOCK = LOOK + ""', LIMIT_RACES),
+    Mutant("what is used is not written", "redemptions/record.py",
+           "await tallies.write(conn, project_id, writes.tallies)", "pass", LIMITS),
+    Mutant("a limit does not count this redemption", "engine/conditions_limits.py",
+           "test(used + own, ", "test(used, ", RULE_LIMITS),
+    Mutant("what was before a limit is not counted", "redemptions/tallies.py",
+           "await _count(conn, project_id, [one for one in missing if one.by not in new], zone, counted)", "pass",
+           LIMITS),
+    Mutant("a limit that comes back goes on where it was", "engine/tally.py",
+           'return f"{redeemable.campaign_id}@{redeemable.campaign_epoch}"', 'return f"{redeemable.campaign_id}@0"',
+           LIMITS),
+    Mutant("codes without rules do not count for their campaign", "redemptions/candidates.py",
+           "limits = counted.union(", "limits = frozenset[str]().union(", LIMITS),
+    Mutant("a batch does not see what it used itself", "redemptions/redeem.py",
+           "seen.tallies[key] += amount", "seen.tallies[key] += 0", LIMIT_RACES),
+    Mutant("two codes count the order twice", "engine/tally.py",
+           "worth = 0 if key in valued else order_amount", "worth = order_amount", LIMITS),
+    Mutant("PARTIAL gives more than is left", "engine/attempt.py",
+           'cut(effect, left, "budget", steps)', 'cut(effect, left + 1, "budget", steps)', LIMITS),
+    Mutant("a rollback gives nothing back to limits", "redemptions/rollback.py",
+           "    _count_back(seen, redemption, part, writes)\n", "", LIMITS),
+    Mutant("units of a budget do not come back", "redemptions/redeem.py", "units[key] = amount", "pass", LIMITS),
+    Mutant("what others hold is forgotten", "redemptions/counted.py",
+           "{key: used + seen.held(key, session_key) for", "{key: used for", SESSIONS),
+    Mutant("a session is in its own way", "redemptions/gather.py",
+           "for hold in holds if hold.session_key != session_key", "for hold in holds", SESSIONS),
+    Mutant("definitions may change under a batch", "redemptions/batch.py",
+           "        await hold(conn, project_id)\n", "", LIMITS),
     # Commit, keys and events.
     Mutant("an answer leaves though its COMMIT got lost", "redemptions/batch.py",
            "            raise CommitInDoubt(Doubt(asks, writes.rows[0].id, replies)) from lost",
@@ -107,10 +143,17 @@ MUTANTS = (
            'off = _capped(off, discount.amount_limit, "amount_limit", steps)\n', "pass\n", EFFECTS),
     Mutant("lines may go below what is left of the order", "engine/effects.py",
            'budget = _capped(wanted, left, "order_total", steps)', "budget = wanted", EFFECTS),
-    Mutant("the second code sees the price before the first", "engine/decide.py",
-           "running = outcome.order\n", "running = facts.order\n", DECIDE),
-    Mutant("ALL redeems what remains", "engine/decide.py",
-           "valid = applied > 0 and not (failed and all_or_none)", "valid = applied > 0", DECIDE),
+    Mutant("the second code sees the price before the first", "engine/walk.py",
+           "running = onward(facts, running, outcome)", "pass", DECIDE),
+    Mutant("ALL redeems what remains", "engine/walk.py",
+           "valid = company.count > 0 and (failed is None or not all_or_none)", "valid = company.count > 0",
+           DECIDE),
+    Mutant("limits of amounts over several lines are ignored", "engine/scope.py",
+           "    maker.cap(chosen)\n", "", SCOPES),
+    Mutant("an exclusive code may stand beside a common one", "engine/stacking.py",
+           'if group == "common" and self.exclusive:', 'if group == "exclusive" and self.exclusive:', STACKING),
+    Mutant("the margin floor is ignored", "engine/attempt.py",
+           "if off - added <= room:", "if off:", STACKING),
     # Time.
     Mutant("valid at the instant of its end", "engine/window.py", "late = now >= end", "late = now > end", WINDOW),
     Mutant("a frame is open at the instant it closes", "engine/window.py",

@@ -57,6 +57,10 @@ BREAKS = {
     """,
     "redemption-event": "delete from events",
     "redemption-order": "update redemptions set order_id = 'gone' where id = 'r'",
+    "tally": """
+        insert into tally_epochs (project_id, owner, version) values ('p', 'v', 3);
+        insert into tallies (project_id, key, used) values ('p', 'v@3|n|all', 7)
+    """,
     "order-totals": "update orders set discount_amount = 99",
     "order-items": """update orders set items = '[{"discount_amount": 49}]'""",
     "idempotency-answer": "update idempotency_keys set status = 0",

@@ -38,6 +38,12 @@ def rounds() -> int:
 
 
 @pytest.fixture
+def few_rounds() -> int:
+    """Rounds of a race with rules, which have to be made for it: 5 while developing, 200 for a proof."""
+    return 200 if PROVE else 5
+
+
+@pytest.fixture
 def many_rounds() -> int:
     """Rounds of the races of G-01 and G-03: 1,000 for a proof."""
     return 1_000 if PROVE else 20

@@ -16,7 +16,9 @@ PROJECTLESS = {"projects", "api_keys", "schema_migrations"}
 
 TENANT_TABLES = {
     "customers", "products", "skus", "orders", "voucher_terms", "campaigns", "vouchers", "redemptions", "events",
-    "idempotency_keys", "code_guesses", "jobs", "job_files",
+    "idempotency_keys", "code_guesses", "jobs", "job_files", "definition_changes", "categories", "metadata_schemas",
+    "product_collections", "segments", "segment_members", "validation_rules", "validation_rule_assignments",
+    "promotion_tiers", "promotion_stacks", "tallies", "tally_epochs", "session_holds",
 }  # fmt: skip
 
 # Statements over all projects, by the name they have: the worker's and the operator's. May only get shorter.

@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from guerdon.campaigns import edit, store
+from guerdon.campaigns.answers import answers
 from guerdon.campaigns.create import create
 from guerdon.campaigns.listing import LISTING
 from guerdon.campaigns.requests import CAMPAIGN_TYPES, MOST_CODES, CampaignChange, CampaignIn
@@ -92,7 +93,7 @@ async def list_campaigns(
         zone=call.caller.timezone,
     )
     return Campaigns(
-        campaigns=[row.answer() for row in found.rows],
+        campaigns=await answers(call.db, call.project_id, found.rows),
         total=found.total,
         has_more=found.has_more,
         more_starting_after=found.more_starting_after,
@@ -103,14 +104,16 @@ async def create_campaign(call: Call, data: CampaignIn) -> Campaign:
     """Create a campaign.
 
     More than one code is made by a job (`CAMPAIGN.VOUCHERS_GENERATE` among the async actions); `creation_status`
-    is IN_PROGRESS until all are there. A STANDALONE campaign has one generic code, `voucher.code`.
+    is IN_PROGRESS until all are there. A STANDALONE campaign has one generic code, `voucher.code`. One of type
+    PROMOTION has no codes but `promotion.tiers`, which apply by themselves. `options.limit_policy` says what the
+    redemption gets that reaches a budget: STRICT (nothing), LAST_IN_FULL or PARTIAL (what is left).
     """
     return await create(call, data)
 
 
 async def get_campaign(call: Call, campaign_id: str) -> Campaign:
     """Read a campaign by its id or name."""
-    return (await _find(call, campaign_id)).answer()
+    return (await answers(call.db, call.project_id, [await _find(call, campaign_id)]))[0]
 
 
 async def _find(call: Call, campaign_id: str) -> CampaignRow:
@@ -152,7 +155,7 @@ async def get_campaign_summary(
     call: Call, campaign_id: str, start_date: str | None = None, end_date: str | None = None
 ) -> CampaignSummary:
     """Count what a campaign came to between two dates."""
-    campaign = (await _find(call, campaign_id)).answer()
+    campaign = await get_campaign(call, campaign_id)
     start = _date(call, "start_date", start_date, end_of_day=False)
     end = _date(call, "end_date", end_date, end_of_day=True)
     return await summarize(call.db, call.project_id, campaign, start, end)
@@ -190,13 +193,19 @@ def _optional_body(call: Call) -> VoucherInCampaign:
     return msgspec.json.decode(call.body, type=VoucherInCampaign)
 
 
+async def _with_codes(call: Call, campaign: str) -> str:
+    row = await _find(call, campaign)
+    edit.check_codes(row)
+    return row.id
+
+
 async def import_campaign_vouchers(call: Call, campaign_id: str) -> ImportAccepted | Reply:
     """Import codes into a campaign from JSON.
 
     The body is an array of codes of any length; each may differ from the campaign. The async action's result
     counts the rows; `GET /v1/async-actions/{id}/report` says what became of each.
     """
-    payload = import_payload(call, (await _find(call, campaign_id)).id)
+    payload = import_payload(call, await _with_codes(call, campaign_id))
     return await accept_json(call, IMPORT, "CAMPAIGN.VOUCHERS_IMPORT", payload, 202)
 
 
@@ -205,7 +214,7 @@ async def import_campaign_vouchers_csv(call: Call, campaign_id: str) -> ImportAc
 
     Form field `file`, with columns as for vouchers; only Code is needed. Other columns become metadata.
     """
-    payload = import_payload(call, (await _find(call, campaign_id)).id)
+    payload = import_payload(call, await _with_codes(call, campaign_id))
     return await accept_csv(call, IMPORT, "CAMPAIGN.VOUCHERS_IMPORT_CSV", payload, 202)
 
 

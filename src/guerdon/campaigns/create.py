@@ -5,16 +5,29 @@ from typing import Any
 import msgspec
 
 from guerdon.campaigns import store
-from guerdon.campaigns.requests import CampaignIn, CampaignVoucherIn, check_campaign_type, check_duration
+from guerdon.campaigns.answers import read
+from guerdon.campaigns.requests import (
+    CampaignIn,
+    CampaignVoucherIn,
+    OptionsIn,
+    campaign_type_of,
+    check_duration,
+    check_promotion,
+)
 from guerdon.campaigns.shape import Campaign
+from guerdon.definitions.changes import changed
 from guerdon.engine.codes import CodeConfig
 from guerdon.kit import jobs
 from guerdon.kit.call import Call
 from guerdon.kit.errors import Fault, duplicate, invalid_payload
 from guerdon.kit.outbox import Event, emit
+from guerdon.promotions.rules import assign
+from guerdon.promotions.tiers import add_first, each
+from guerdon.schemas.check import checked
+from guerdon.vouchers.category import settle
 from guerdon.vouchers.codes import check_code, check_room, read_config
 from guerdon.vouchers.issue import add_to_campaign
-from guerdon.vouchers.requests import VoucherInCampaign, check_rules
+from guerdon.vouchers.requests import VoucherInCampaign
 from guerdon.vouchers.store import insert_terms
 from guerdon.vouchers.terms import merge
 
@@ -24,31 +37,50 @@ async def create(call: Call, data: CampaignIn) -> Campaign:
 
     Raises `ApiError` 400, 409 when the name or the generic code is taken.
     """
-    check_campaign_type(data)
-    check_rules(data.validation_rules)
+    campaign_type = campaign_type_of(data)
+    check_promotion(data, campaign_type)
     check_duration(data.activity_duration_after_publishing)
+    if campaign_type == "PROMOTION":
+        return await _create_promotion(call, data)
     voucher = data.voucher or CampaignVoucherIn()
     config = read_config(voucher.code_config, "voucher.code_config")
     count = _count(data, voucher)
     check_room(config, count, "voucher.code_config", case_sensitive=call.caller.case_sensitive_codes)
-    new = _row(call, data, voucher, config, count)
+    new = _with_codes(call, data, voucher, config, count)
+    campaign_id = await _insert(call, data, new)
+    if count == 1:
+        await add_to_campaign(call, campaign_id, new.body, VoucherInCampaign(), voucher.code, config)
+    elif count > 1:
+        await enqueue_codes(call, store.Batch(campaign_id=campaign_id), config, count)
+    await changed(call.conn, call.project_id, [("campaign", campaign_id)])
+    return await read(call, campaign_id)
+
+
+async def _create_promotion(call: Call, data: CampaignIn) -> Campaign:
+    """A campaign without codes. Its terms are the windows that hold for all of its tiers."""
+    new = _row(data, "PROMOTION", merge({}, data, call.caller.zone))
+    campaign_id = await _insert(call, data, new)
+    tiers = await add_first(call, campaign_id, (data.promotion.tiers if data.promotion else None) or [])
+    await changed(call.conn, call.project_id, each("campaign", [campaign_id]) + each("tier", tiers))
+    return await read(call, campaign_id)
+
+
+async def _insert(call: Call, data: CampaignIn, new: store.NewCampaign) -> str:
+    new.body = await settle(call.db, call.project_id, data, new.body)
+    await checked(call.db, call.project_id, "campaign", new.metadata)
     terms_id = await insert_terms(call.db, call.project_id, new.body)
     campaign_id = await store.insert(call.db, call.project_id, terms_id, new)
     if campaign_id is None:
         raise duplicate("campaign", data.name, "name")
     await emit(call.db, call.project_id, [Event("campaign.created", campaign_id)], call.request_id)
-    if count == 1:
-        await add_to_campaign(call, campaign_id, new.body, VoucherInCampaign(), voucher.code, config)
-    elif count > 1:
-        await enqueue_codes(call, store.Batch(campaign_id=campaign_id), config, count)
-    return await read(call, campaign_id)
+    await assign(call, data.validation_rules or [], campaign_id, "campaign")
+    return campaign_id
 
 
-async def read(call: Call, campaign_id: str) -> Campaign:
-    """A campaign that is known to be there."""
-    found = await store.find(call.db, call.project_id, campaign_id)
-    assert found is not None
-    return found.answer()
+def merge_options(before: dict[str, Any] | None, given: OptionsIn | None) -> dict[str, Any] | None:
+    """A campaign's settings with those given put over them; None when all are the defaults."""
+    merged = (before or {}) | (msgspec.to_builtins(given) if given else {})
+    return {name: value for name, value in merged.items() if value is not None} or None
 
 
 async def enqueue_codes(call: Call, batch: store.Batch, config: CodeConfig, count: int) -> str:
@@ -84,7 +116,7 @@ def _count(data: CampaignIn, voucher: CampaignVoucherIn) -> int:
     return 1
 
 
-def _row(
+def _with_codes(
     call: Call, data: CampaignIn, voucher: CampaignVoucherIn, config: CodeConfig, count: int
 ) -> store.NewCampaign:
     if voucher.discount is None:
@@ -96,18 +128,30 @@ def _row(
     kept: dict[str, Any] = {"code_config": msgspec.to_builtins(config)}
     if data.type == "STANDALONE" and voucher.code is not None:
         kept["code"] = voucher.code
+    body = merge(
+        {},
+        data,
+        call.caller.zone,
+        discount=voucher.discount,
+        discount_path="voucher.discount",
+        limit=voucher.redemption,
+    )
+    return _row(data, "DISCOUNT_COUPONS", body, kept, "IN_PROGRESS" if count > 1 else "DONE")
+
+
+def _row(
+    data: CampaignIn,
+    campaign_type: str,
+    body: dict[str, Any],
+    voucher: dict[str, Any] | None = None,
+    status: str = "DONE",
+) -> store.NewCampaign:
     return store.NewCampaign(
         name=data.name,
+        campaign_type=campaign_type,
         type=data.type,
-        voucher=kept,
-        body=merge(
-            {},
-            data,
-            call.caller.zone,
-            discount=voucher.discount,
-            discount_path="voucher.discount",
-            limit=voucher.redemption,
-        ),
+        voucher=voucher or {},
+        body=body,
         description=data.description,
         active=True if data.active is None else data.active,
         join_once=bool(data.join_once) and data.type != "STANDALONE",
@@ -115,7 +159,7 @@ def _row(
         use_voucher_metadata_schema=bool(data.use_voucher_metadata_schema),
         activity_duration_after_publishing=data.activity_duration_after_publishing,
         access_settings=data.access_settings,
-        options=data.options,
+        options=merge_options(None, data.options),
         metadata=data.metadata or {},
-        status="IN_PROGRESS" if count > 1 else "DONE",
+        status=status,
     )

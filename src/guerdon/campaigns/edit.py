@@ -4,13 +4,19 @@ published or edited follow the campaign to it, all others are pinned to the term
 from msgspec import UNSET
 
 from guerdon.campaigns import store
-from guerdon.campaigns.create import enqueue_codes, read
+from guerdon.campaigns.answers import read
+from guerdon.campaigns.create import enqueue_codes, merge_options
 from guerdon.campaigns.requests import CampaignChange, CampaignVoucherIn, check_duration
 from guerdon.campaigns.shape import Campaign, CampaignRow
+from guerdon.definitions.changes import Kind, changed
 from guerdon.kit import jobs
 from guerdon.kit.call import Call
 from guerdon.kit.errors import ApiError, Fault, invalid_payload, not_found
 from guerdon.kit.outbox import Event, emit
+from guerdon.promotions.rules import reassign, unassign_all
+from guerdon.promotions.tiers import remove_all
+from guerdon.schemas.check import checked
+from guerdon.vouchers.category import settle
 from guerdon.vouchers.codes import check_room, read_config
 from guerdon.vouchers.issue import add_to_campaign
 from guerdon.vouchers.requests import VoucherInCampaign, check_kind
@@ -32,6 +38,7 @@ async def change(call: Call, campaign: str, data: CampaignChange) -> Campaign:
     row = await find_locked(call, campaign)
     voucher = data.voucher or CampaignVoucherIn()
     check_duration(data.activity_duration_after_publishing)
+    _check_kind(row, data)
     _check_fixed(row, data, voucher)
     body = merge(
         row.body,
@@ -41,6 +48,7 @@ async def change(call: Call, campaign: str, data: CampaignChange) -> Campaign:
         discount_path="discount" if data.discount else "voucher.discount",
         limit=data.redemption or voucher.redemption or LimitIn(),
     )
+    body = await settle(call.db, call.project_id, data, body)
     if body != row.body:
         row.body, row.terms_id = body, await insert_terms(call.db, call.project_id, body)
     row.type = data.type or row.type
@@ -52,13 +60,36 @@ async def change(call: Call, campaign: str, data: CampaignChange) -> Campaign:
         row.join_once = data.join_once and row.type != "STANDALONE"
     if data.auto_join is not None:
         row.auto_join = data.auto_join
-    merged = row.metadata | (data.metadata or {})
-    row.metadata = {
-        key: value for key, value in merged.items() if key not in (data.unset_metadata_fields or [])
-    }
+    await _change_metadata(call, row, data)
+    row.options = merge_options(row.options, data.options)
     await store.update(call.db, call.project_id, row)
+    if data.validation_rules is not UNSET:
+        await reassign(call, data.validation_rules or [], row.id, "campaign")
     await emit(call.db, call.project_id, [Event("campaign.updated", row.id)], call.request_id)
+    await changed(call.conn, call.project_id, [("campaign", row.id)])
     return await read(call, row.id)
+
+
+async def _change_metadata(call: Call, row: CampaignRow, data: CampaignChange) -> None:
+    if data.metadata is None and data.unset_metadata_fields is None:
+        return
+    given, unset = data.metadata or {}, data.unset_metadata_fields or []
+    row.metadata = {key: value for key, value in (row.metadata | given).items() if key not in unset}
+    await checked(call.db, call.project_id, "campaign", row.metadata, said=[*given, *unset])
+
+
+def _check_kind(row: CampaignRow, data: CampaignChange) -> None:
+    if data.promotion is not None:
+        raise invalid_payload(Fault("promotion", "tiers are changed at /v1/promotions/tiers, one by one"))
+    if row.campaign_type != "PROMOTION":
+        return
+    for name in ("voucher", "discount", "redemption"):
+        if getattr(data, name) is not None:
+            raise invalid_payload(Fault(name, "a PROMOTION campaign has tiers instead of codes"))
+    if data.type == "STANDALONE":
+        raise invalid_payload(
+            Fault("type", "STANDALONE belongs to campaigns of codes"), key="invalid_campaign"
+        )
 
 
 def _check_fixed(row: CampaignRow, data: CampaignChange, voucher: CampaignVoucherIn) -> None:
@@ -85,6 +116,7 @@ async def switch(call: Call, campaign: str, active: bool) -> Campaign:
     await store.set_active(call.db, call.project_id, row.id, active)
     event = Event("campaign.enabled" if active else "campaign.disabled", row.id)
     await emit(call.db, call.project_id, [event], call.request_id)
+    await changed(call.conn, call.project_id, [("campaign", row.id)])
     return await read(call, row.id)
 
 
@@ -107,7 +139,7 @@ async def remove(call: Call, campaign: str, force: bool) -> str:
         await store.put_in_bin(call.db, call.project_id, row.id)
         event = Event("campaign.deleted", row.id, data={"name": row.name})
         await emit(call.db, call.project_id, [event], call.request_id)
-    return await jobs.enqueue(
+    action_id = await jobs.enqueue(
         call.db,
         call.project_id,
         "campaign.delete",
@@ -115,6 +147,21 @@ async def remove(call: Call, campaign: str, force: bool) -> str:
         action_type="CAMPAIGN.VOUCHERS_DELETE",
         request_id=call.request_id,
     )
+    gone: list[tuple[Kind, str]] = [("campaign", campaign_id)]
+    if force:
+        await unassign_all(call, [campaign_id])
+        gone += await remove_all(call, campaign_id)
+    await changed(call.conn, call.project_id, gone)
+    return action_id
+
+
+def check_codes(row: CampaignRow) -> None:
+    """Raise `ApiError` 400 for campaigns that have no codes."""
+    if row.campaign_type == "PROMOTION":
+        details = (
+            "A PROMOTION campaign has tiers instead of codes; POST /v1/promotions/{campaign}/tiers adds one."
+        )
+        raise ApiError(400, "invalid_campaign", "Invalid campaign", details)
 
 
 async def add_codes(call: Call, campaign: str, data: VoucherInCampaign, count: int) -> Voucher | str:
@@ -124,6 +171,7 @@ async def add_codes(call: Call, campaign: str, data: VoucherInCampaign, count: i
     """
     check_kind(data)
     row = await find_locked(call, campaign)
+    check_codes(row)
     if row.type == "STANDALONE":
         details = (
             "No codes can be generated for a STANDALONE campaign; POST /v1/vouchers adds one that you choose."
@@ -135,11 +183,13 @@ async def add_codes(call: Call, campaign: str, data: VoucherInCampaign, count: i
         return await add_to_campaign(call, row.id, row.body, data, None, config)
     room = count if own else count + row.vouchers_count
     check_room(config, room, "code_config", case_sensitive=call.caller.case_sensitive_codes)
+    await checked(call.db, call.project_id, "voucher", data.metadata)
     batch = store.Batch(
         campaign_id=row.id, additional_info=data.additional_info or None, metadata=data.metadata or {}
     )
     if data.says_terms():
         body = merge(row.body, data, call.caller.zone, discount=data.discount, limit=data.redemption)
+        body = await settle(call.db, call.project_id, data, body)
         batch.terms_id = await insert_terms(call.db, call.project_id, body)
         batch.quantity = quantity_of(body)
     return await enqueue_codes(call, batch, config, count)
@@ -148,5 +198,6 @@ async def add_codes(call: Call, campaign: str, data: VoucherInCampaign, count: i
 async def add_code(call: Call, campaign: str, code: str, data: VoucherInCampaign) -> Voucher:
     """Make one chosen code for a campaign. Raises `ApiError` 400, 404, 409 when it is taken."""
     row = await find_locked(call, campaign)
+    check_codes(row)
     config = read_config(row.voucher.get("code_config"))
     return await add_to_campaign(call, row.id, row.body, data, code, config)

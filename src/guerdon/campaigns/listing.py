@@ -22,7 +22,7 @@ LISTING = Listing(
         "type": Field("c.type"),
         "active": Field("c.active", "boolean"),
         "is_referral_code": Field("false", "boolean"),
-        "voucher_type": Field("'DISCOUNT_VOUCHER'::text"),
+        "voucher_type": Field("case when c.campaign_type <> 'PROMOTION' then 'DISCOUNT_VOUCHER' end"),
         "discount.type": Field("t.body #>> '{discount,type}'"),
         "validity_timeframe": Field("t.body #>> '{validity_timeframe,interval}'"),
         "validity_day_of_week": Field("t.body ->> 'validity_day_of_week'"),

@@ -6,11 +6,14 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from guerdon.engine.durations import parse_duration
 from guerdon.kit.errors import ApiError, Fault, invalid_payload
+from guerdon.promotions.requests import PromotionIn
 from guerdon.vouchers.terms import LimitIn, Metadata, Name, Text, WindowsIn
 
 CAMPAIGN_TYPES = ("DISCOUNT_COUPONS", "GIFT_VOUCHERS", "LOYALTY_PROGRAM", "PROMOTION", "REFERRAL_PROGRAM")
+AVAILABLE_TYPES = ("DISCOUNT_COUPONS", "PROMOTION")
 MOST_CODES = 20_000_000
 
+RuleIds = Annotated[list[Name], Meta(max_length=1)]
 Duration = Annotated[str, Meta(max_length=64, description="ISO 8601, such as P24D")]
 
 
@@ -27,6 +30,13 @@ class CampaignVoucherIn(Struct, kw_only=True):
     is_referral_code: bool | None = None
 
 
+class OptionsIn(Struct, kw_only=True):
+    """Settings of a campaign. `limit_policy` says what the redemption gets that reaches a budget: nothing (STRICT), all
+    (LAST_IN_FULL) or what is left (PARTIAL). Null is the default, STRICT."""
+
+    limit_policy: Literal["STRICT", "LAST_IN_FULL", "PARTIAL"] | UnsetType | None = UNSET
+
+
 class CampaignIn(WindowsIn, kw_only=True):
     """A campaign to be, with `vouchers_count` codes made for it."""
 
@@ -35,7 +45,7 @@ class CampaignIn(WindowsIn, kw_only=True):
     type: Literal["AUTO_UPDATE", "STATIC", "STANDALONE"] = "AUTO_UPDATE"
     description: Text | None = None
     voucher: CampaignVoucherIn | None = None
-    promotion: dict[str, Any] | None = None
+    promotion: PromotionIn | None = None
     referral_program: dict[str, Any] | None = None
     loyalty_tiers_expiration: dict[str, Any] | None = None
     vouchers_count: Annotated[int, Meta(ge=0, le=MOST_CODES)] | None = None
@@ -44,10 +54,10 @@ class CampaignIn(WindowsIn, kw_only=True):
     auto_join: bool | None = None
     use_voucher_metadata_schema: bool | None = None
     activity_duration_after_publishing: Duration | None = None
-    validation_rules: list[str] | None = None
+    validation_rules: RuleIds | None = None
     metadata: Metadata | None = None
     access_settings: dict[str, Any] | None = None
-    options: dict[str, Any] | None = None
+    options: OptionsIn | None = None
 
 
 class CampaignChange(WindowsIn, kw_only=True):
@@ -58,6 +68,9 @@ class CampaignChange(WindowsIn, kw_only=True):
     discount: dict[str, Any] | None = None
     redemption: LimitIn | None = None
     voucher: CampaignVoucherIn | None = None
+    promotion: dict[str, Any] | None = None
+    validation_rules: RuleIds | UnsetType | None = UNSET
+    options: OptionsIn | None = None
     join_once: bool | None = None
     auto_join: bool | None = None
     activity_duration_after_publishing: Duration | UnsetType | None = UNSET
@@ -65,19 +78,34 @@ class CampaignChange(WindowsIn, kw_only=True):
     unset_metadata_fields: list[str] | None = None
 
 
-def check_campaign_type(data: CampaignIn) -> None:
-    """Raise `ApiError` 400 for campaigns of a type that is not there; absent, it is inferred."""
+def campaign_type_of(data: CampaignIn) -> str:
+    """The type of a campaign to be; absent, it is inferred. Raises `ApiError` 400 for one that is not there."""
     wanted = data.campaign_type or _inferred(data)
     if wanted not in CAMPAIGN_TYPES:
         raise invalid_payload(Fault("campaign_type", "must be one of " + ", ".join(CAMPAIGN_TYPES)))
-    if wanted != "DISCOUNT_COUPONS":
+    if wanted not in AVAILABLE_TYPES:
         raise ApiError(
             400,
             "invalid_campaign",
             "Invalid campaign",
-            f"Campaigns of type {wanted} are not available yet; DISCOUNT_COUPONS are.",
+            f"Campaigns of type {wanted} are not available yet; {' and '.join(AVAILABLE_TYPES)} are.",
             faults=[Fault("campaign_type", f"{wanted} is not available yet")],
         )
+    return wanted
+
+
+def check_promotion(data: CampaignIn, campaign_type: str) -> None:
+    """Raise `ApiError` 400 where promotions and codes are mixed."""
+    if campaign_type != "PROMOTION":
+        if data.promotion is not None:
+            raise invalid_payload(Fault("promotion", "belongs to campaigns of type PROMOTION only"))
+        return
+    if data.voucher is not None:
+        raise invalid_payload(Fault("voucher", "a PROMOTION campaign has tiers instead of codes"))
+    if data.vouchers_count:
+        raise invalid_payload(Fault("vouchers_count", "a PROMOTION campaign has tiers instead of codes"))
+    if data.type == "STANDALONE":
+        raise invalid_payload(Fault("type", "STANDALONE belongs to campaigns of codes"))
 
 
 def check_duration(text: str | UnsetType | None) -> None:

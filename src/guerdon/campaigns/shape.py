@@ -5,14 +5,16 @@ from typing import Any, Literal, LiteralString
 
 from msgspec import UNSET, Struct, UnsetType
 
+from guerdon.categories.api import Category
 from guerdon.engine.codes import COUPON_LENGTH, UNAMBIGUOUS
 from guerdon.kit.clock import iso
+from guerdon.promotions.shape import Promotion
 from guerdon.vouchers.shape import RuleAssignments
 
 COLUMNS: LiteralString = """
     c.id, c.name, c.campaign_type, c.type, c.terms_id, c.voucher, c.description, c.category, c.category_id, c.active,
     c.join_once, c.auto_join, c.protected, c.use_voucher_metadata_schema, c.activity_duration_after_publishing,
-    c.metadata, c.creation_status, c.vouchers_generation_status, c.vouchers_count, c.created_at, c.updated_at, t.body
+    c.metadata, c.options, c.creation_status, c.vouchers_generation_status, c.vouchers_count, c.created_at, c.updated_at, t.body
 """
 
 WINDOWS = ("start_date", "expiration_date", "validity_timeframe", "validity_day_of_week", "validity_hours")
@@ -37,16 +39,13 @@ class CampaignRow(Struct, kw_only=True):
     use_voucher_metadata_schema: bool
     activity_duration_after_publishing: str | None
     metadata: dict[str, Any]
+    options: dict[str, Any] | None
     creation_status: str
     vouchers_generation_status: str
     vouchers_count: int
     created_at: datetime
     updated_at: datetime | None
     body: dict[str, Any]
-
-    def answer(self) -> "Campaign":
-        """The campaign as answered."""
-        return build(self)
 
 
 class CampaignVoucher(Struct, kw_only=True):
@@ -73,7 +72,8 @@ class Campaign(Struct, kw_only=True):
     description: str | UnsetType = UNSET
     campaign_type: str
     type: str
-    voucher: CampaignVoucher
+    voucher: CampaignVoucher | UnsetType = UNSET
+    promotion: Promotion | UnsetType = UNSET
     auto_join: bool
     join_once: bool
     use_voucher_metadata_schema: bool
@@ -93,7 +93,8 @@ class Campaign(Struct, kw_only=True):
     vouchers_generation_status: str
     protected: bool
     category_id: str | None
-    categories: list[dict[str, Any]] = []
+    categories: list[Category] = []
+    options: dict[str, Any] | UnsetType = UNSET
     validation_rules_assignments: RuleAssignments = RuleAssignments()
     object: Literal["campaign"] = "campaign"
 
@@ -104,7 +105,23 @@ def _code_config(given: dict[str, Any]) -> dict[str, Any]:
     return {"pattern": "#" * whole["length"]} | whole
 
 
-def build(row: CampaignRow) -> Campaign:
+def _voucher(row: CampaignRow, windows: dict[str, Any]) -> CampaignVoucher:
+    return CampaignVoucher(
+        type="DISCOUNT_VOUCHER",
+        discount=row.body.get("discount", UNSET),
+        redemption=row.body.get("redemption") or {"quantity": None},
+        code_config=_code_config(row.voucher.get("code_config", {})),
+        code=row.voucher.get("code", UNSET),
+        **windows,
+    )
+
+
+def build(
+    row: CampaignRow,
+    categories: list[Category],
+    assignments: RuleAssignments,
+    promotion: Promotion | UnsetType,
+) -> Campaign:
     """A campaign's answer; what is not set is left out, as the reference does."""
     windows = {name: row.body[name] for name in WINDOWS if name in row.body}
     return Campaign(
@@ -113,14 +130,8 @@ def build(row: CampaignRow) -> Campaign:
         description=row.description or UNSET,
         campaign_type=row.campaign_type,
         type=row.type,
-        voucher=CampaignVoucher(
-            type="DISCOUNT_VOUCHER",
-            discount=row.body.get("discount", UNSET),
-            redemption=row.body.get("redemption") or {"quantity": None},
-            code_config=_code_config(row.voucher.get("code_config", {})),
-            code=row.voucher.get("code", UNSET),
-            **windows,
-        ),
+        voucher=UNSET if row.campaign_type == "PROMOTION" else _voucher(row, windows),
+        promotion=promotion,
         auto_join=row.auto_join,
         join_once=row.join_once,
         use_voucher_metadata_schema=row.use_voucher_metadata_schema,
@@ -131,9 +142,12 @@ def build(row: CampaignRow) -> Campaign:
         metadata=row.metadata,
         created_at=iso(row.created_at),
         updated_at=UNSET if row.updated_at is None else iso(row.updated_at),
-        category=row.category or UNSET,
+        category=categories[0].name if categories else row.category or UNSET,
         creation_status=row.creation_status,
         vouchers_generation_status=row.vouchers_generation_status,
         protected=row.protected,
         category_id=row.category_id,
+        categories=categories,
+        options=row.options or UNSET,
+        validation_rules_assignments=assignments,
     )

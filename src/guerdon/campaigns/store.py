@@ -27,17 +27,17 @@ INSERT = """
         project_id, id, name, campaign_type, type, terms_id, voucher, description, category, category_id, active,
         join_once, auto_join, use_voucher_metadata_schema, activity_duration_after_publishing, access_settings, options,
         metadata, creation_status, vouchers_generation_status, start_date, expiration_date)
-    values ($1, $2, $3, 'DISCOUNT_COUPONS', $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $18,
-            ($19::jsonb ->> 'start_date')::timestamptz, ($19::jsonb ->> 'expiration_date')::timestamptz)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $19,
+            ($20::jsonb ->> 'start_date')::timestamptz, ($20::jsonb ->> 'expiration_date')::timestamptz)
     on conflict (project_id, name) do nothing
 """
 
 UPDATE = """
     update campaigns
     set type = $3, terms_id = $4, description = $5, category = $6, category_id = $7, join_once = $8, auto_join = $9,
-        activity_duration_after_publishing = $10, metadata = $11,
-        start_date = ($12::jsonb ->> 'start_date')::timestamptz,
-        expiration_date = ($12::jsonb ->> 'expiration_date')::timestamptz, updated_at = now()
+        activity_duration_after_publishing = $10, metadata = $11, options = $12,
+        start_date = ($13::jsonb ->> 'start_date')::timestamptz,
+        expiration_date = ($13::jsonb ->> 'expiration_date')::timestamptz, updated_at = now()
     where project_id = $1 and id = $2
 """
 
@@ -95,6 +95,7 @@ class NewCampaign(msgspec.Struct, kw_only=True):
     """A row to be; `body` is that of its terms."""
 
     name: str
+    campaign_type: str
     type: str
     voucher: dict[str, Any]
     body: dict[str, Any]
@@ -146,6 +147,7 @@ async def insert(conn: db.Db, project_id: str, terms_id: str, new: NewCampaign) 
         project_id,
         campaign_id,
         new.name,
+        new.campaign_type,
         new.type,
         terms_id,
         new.voucher,
@@ -182,6 +184,7 @@ async def update(conn: db.Db, project_id: str, row: CampaignRow) -> None:
         row.auto_join,
         row.activity_duration_after_publishing,
         row.metadata,
+        row.options,
         row.body,
     )
 

@@ -13,10 +13,10 @@ from guerdon.kit.ids import new_id
 Text = Annotated[str, Meta(max_length=512)]
 
 LOOK = """
-    select c.id, c.source_id, c.name, c.email, c.phone, c.metadata
+    select c.id, c.source_id, c.name, c.email, c.phone, c.metadata, c.birthdate
     from unnest($2::text[]) as w (id) join customers c on c.project_id = $1 and c.id = w.id
     union all
-    select c.id, c.source_id, c.name, c.email, c.phone, c.metadata
+    select c.id, c.source_id, c.name, c.email, c.phone, c.metadata, c.birthdate
     from unnest($3::text[]) as w (name) join customers c on c.project_id = $1 and c.source_id = w.name
 """
 
@@ -96,6 +96,8 @@ class Customers:
         self.by_source_id: dict[str, Seen] = {}
         self.new: dict[str, CustomerIn] = {}
         self.said: dict[str, CustomerIn] = {}
+        self.birthdates: dict[str, date] = {}
+        """Of those who have told; rules may ask, answers do not show them."""
 
     def put(self, seen: Seen) -> None:
         """Make a customer findable."""
@@ -130,7 +132,10 @@ async def look(conn: db.Db, project_id: str, named: Sequence[CustomerIn]) -> Cus
     ids = [c.id for c in named if c.id]
     source_ids = [c.source_id for c in named if c.source_id and not c.id]
     for record in await db.records(conn, LOOK, project_id, ids, source_ids):
-        found.put(Seen(**record))
+        *shown, birthdate = record
+        found.put(Seen(*shown))
+        if birthdate is not None:
+            found.birthdates[record["id"]] = birthdate
     return found
 
 

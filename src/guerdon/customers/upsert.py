@@ -13,6 +13,7 @@ from guerdon.kit.dates import parse_day
 from guerdon.kit.errors import Fault, invalid_payload, not_found
 from guerdon.kit.ids import new_id
 from guerdon.kit.outbox import Event, emit
+from guerdon.schemas.check import checked
 
 Text = Annotated[str, Meta(max_length=512)]
 SourceId = Annotated[str, Meta(min_length=1, max_length=512)]
@@ -61,14 +62,16 @@ async def upsert(
         known = await store.lock_by_id(conn, project_id, said.id)
         if known is None:
             raise not_found("customer", said.id)
-        return await _write(conn, project_id, known, fields, request_id)
+        return await _write(conn, project_id, known, fields, request_id, path)
     while True:
         known = None
         if said.source_id is not None:
             known = await store.lock_by_source_id(conn, project_id, said.source_id)
         if known is not None:
-            return await _write(conn, project_id, known, fields, request_id)
-        made = await store.insert(conn, project_id, _new(said.source_id, fields))
+            return await _write(conn, project_id, known, fields, request_id, path)
+        new = _new(said.source_id, fields)
+        await checked(conn, project_id, "customer", new.metadata, f"{path}.metadata".lstrip("."))
+        made = await store.insert(conn, project_id, new)
         if made is not None:
             await emit(conn, project_id, [Event("customer.created", made.id, made.id)], request_id)
             return made
@@ -82,7 +85,7 @@ async def change(
     known = await store.lock(conn, project_id, key)
     if known is None:
         raise not_found("customer", key)
-    return await _write(conn, project_id, known, fields, request_id)
+    return await _write(conn, project_id, known, fields, request_id, "")
 
 
 async def remove(conn: db.Db, project_id: str, key: str, *, request_id: str | None = None) -> None:
@@ -113,9 +116,17 @@ def _new(source_id: str | None, fields: dict[str, Any]) -> CustomerRow:
 
 
 async def _write(
-    conn: db.Db, project_id: str, known: CustomerRow, fields: dict[str, Any], request_id: str | None
+    conn: db.Db,
+    project_id: str,
+    known: CustomerRow,
+    fields: dict[str, Any],
+    request_id: str | None,
+    path: str,
 ) -> CustomerRow:
     merged = _merged(known, fields)
+    if "metadata" in fields:
+        at = f"{path}.metadata".lstrip(".")
+        await checked(conn, project_id, "customer", merged.metadata, at, fields["metadata"] or ())
     if merged == known:
         return known
     written = await store.update(conn, project_id, merged)

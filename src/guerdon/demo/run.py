@@ -12,12 +12,18 @@ from guerdon import installation, serving
 from guerdon.demo import offers, shop, show, store
 from guerdon.demo.dataset import REPLAY_DAY, ZONE, Basket, Dataset, open_dataset
 from guerdon.demo.importing import Import
+from guerdon.demo.making import make_promotions
 from guerdon.demo.plan import Visit, plan_day
 from guerdon.demo.replay import Result, replay
 from guerdon.kit import clock, db
 from guerdon.pages import demo_file
 from guerdon.pages.demo_file import DemoFile
-from guerdon.projects.bootstrap import create_project
+from guerdon.projects.bootstrap import (
+    ManagementCredentials,
+    add_management_key,
+    create_project,
+    revoke_key,
+)
 from guerdon.settings import Settings
 
 PROJECT = "Corner shop"
@@ -46,28 +52,32 @@ def run_demo(settings: Settings, *, again: bool = False) -> None:
 
 
 class Prepared(msgspec.Struct):
-    """The project, and what is left to replay."""
+    """The project, what is left to replay, and a key to make the promotions with while there are none."""
 
     file: DemoFile
     visits: list[Visit]
+    management: ManagementCredentials | None
 
 
 async def _prepare(settings: Settings, dataset: Dataset, console: Console, again: bool) -> Prepared:
     pool = await db.open_pool(settings.database_url, size=2)
     try:
         file = await _project(pool, settings)
+        management = None if file.promotions else await add_management_key(pool, file.project_id, "demo")
         with show.progress(console) as bars:
             work = Import(pool, file.project_id, dataset, _today(), show.Bars(bars))
             fresh = await work.run()
-            if not fresh and file.baskets and file.replays and not again:
-                return Prepared(file, [])
+            if not fresh and file.baskets and file.shelf and file.replays and not again:
+                return Prepared(file, [], management)
             at = offers.midnight(work.mark.moved_to, ZONE)
             held = await store.held_codes(pool, file.project_id)
             day = list(dataset.baskets(REPLAY_DAY, REPLAY_DAY))
             await asyncio.to_thread(_stock_shop, file, dataset, day, held, work, at)
             demo_file.write(settings.data_path, file)
             visits = plan_day(day, dataset.products(), held, at, file.replays + 1)
-        return Prepared(file, visits)
+            if file.replays and not again:
+                visits = []
+        return Prepared(file, visits, management)
     finally:
         await pool.close()
 
@@ -84,6 +94,7 @@ def _stock_shop(
     file.offers = shop.shop_offers(at)
     file.mistyped = offers.MISTYPED
     file.delivery = shop.DELIVERY
+    file.shelf = shop.shelf(dataset, day)
 
 
 async def _project(pool: db.Pool, settings: Settings) -> DemoFile:
@@ -96,6 +107,14 @@ async def _project(pool: db.Pool, settings: Settings) -> DemoFile:
         file = DemoFile(made.project_id, made.app_id, made.app_token, ZONE.key)
         demo_file.write(settings.data_path, file)  # before the commit: a key nobody knows would be lost
     return file
+
+
+async def _revoke(settings: Settings, project_id: str, management: ManagementCredentials) -> None:
+    pool = await db.open_pool(settings.database_url, size=1)
+    try:
+        await revoke_key(pool, project_id, management.management_id)
+    finally:
+        await pool.close()
 
 
 def _today() -> date:
@@ -114,6 +133,10 @@ class _WhenLive:
         self.stop = stop
         self.thread = threading.Thread(target=self._run, name="replay")
 
+    @property
+    def address(self) -> tuple[str, int]:
+        return show.reachable(self.settings.host), self.settings.port
+
     def start(self) -> None:
         self.thread.start()
 
@@ -123,6 +146,10 @@ class _WhenLive:
 
     def _run(self) -> None:
         file = self.prepared.file
+        try:
+            self._make_promotions()
+        except Exception as problem:
+            show.making_failed(self.console, problem)
         if self.prepared.visits:
             try:
                 result = self._replay()
@@ -136,6 +163,15 @@ class _WhenLive:
                 demo_file.write(self.settings.data_path, file)
         show.ready(self.console, self.settings, file)
 
+    def _make_promotions(self) -> None:
+        file, management = self.prepared.file, self.prepared.management
+        if management is None:
+            return
+        made = make_promotions(self.address, file, management)
+        file.promotions, file.names = made.promotions, made.names
+        demo_file.write(self.settings.data_path, file)
+        asyncio.run(_revoke(self.settings, file.project_id, management))
+
     def _replay(self) -> Result:
         file = self.prepared.file
         headers = {
@@ -144,9 +180,10 @@ class _WhenLive:
         with show.progress(self.console) as bars:
             task = bars.add_task("Replaying a Saturday", total=len(self.prepared.visits))
             return replay(
-                (show.reachable(self.settings.host), self.settings.port),
+                self.address,
                 headers,
                 self.prepared.visits,
+                [one.id for one in file.promotions],
                 lambda: bars.advance(task),
                 self.stop,
             )

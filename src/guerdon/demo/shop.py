@@ -1,23 +1,29 @@
 """Which baskets of the day the shop shows: a dozen of different households, of a size that fits a till's slip."""
 
+from collections import Counter
 from datetime import datetime, timedelta
+from itertools import islice
 
 from guerdon.demo import offers
 from guerdon.demo.dataset import Basket, Dataset, Line, Product
+from guerdon.demo.importing import last_prices
 from guerdon.demo.names import WELL_NAMED, reads_well
+from guerdon.demo.promotions import COLLECTIONS, PROMOTIONS
 from guerdon.demo.store import HeldCode
-from guerdon.pages.demo_file import ShopBasket, ShopCode, ShopLine, ShopOffer
+from guerdon.pages.demo_file import ShelfLine, ShopBasket, ShopCode, ShopLine, ShopOffer
 
 BASKETS = 12
 LINES = range(4, 12)
 AMOUNTS = range(1_000, 8_000)
+OF_EACH = 2
+PRICES = range(50, 700)
 DELIVERY = ShopLine(offers.DELIVERY, "Delivery", "to the door", 1, offers.DELIVERY_PRICE)
 
 
 def shop_baskets(
     dataset: Dataset, day: list[Basket], held: list[HeldCode], moved: timedelta, at: datetime
 ) -> list[ShopBasket]:
-    """A dozen baskets over the day, most of them of households that a running campaign was sent to."""
+    """A dozen baskets, small and large, in the order of the day, most of them of households that a running campaign was sent to."""
     households, products = dataset.households(), dataset.products()
     codes: dict[str, list[HeldCode]] = {}
     for code in held:
@@ -29,7 +35,11 @@ def shop_baskets(
             fit.setdefault(basket.household_id, basket)
     invited = [basket for basket in fit.values() if f"household-{basket.household_id}" in codes]
     spread = invited if len(invited) >= BASKETS else list(fit.values())
-    chosen = [spread[index * len(spread) // BASKETS] for index in range(min(BASKETS, len(spread)))]
+    spread.sort(key=lambda basket: sum(line.amount - line.discount for line in basket.lines))
+    chosen = [
+        spread[index * (len(spread) - 1) // (BASKETS - 1)] for index in range(min(BASKETS, len(spread)))
+    ]
+    chosen.sort(key=lambda basket: basket.at)
     return [
         ShopBasket(
             id=str(basket.id),
@@ -41,6 +51,40 @@ def shop_baskets(
         )
         for basket in chosen
     ]
+
+
+def shelf(dataset: Dataset, day: list[Basket]) -> list[ShelfLine]:
+    """What may be put into a basket: of each collection that promotions want bought, what sold best that day."""
+    products, sold = dataset.products(), Counter[int]()
+    for basket in day:
+        sold.update(line.product_id for line in basket.lines)
+    prices = last_prices(day)
+    found: list[ShelfLine] = []
+    for name in dict.fromkeys(one.buy for one in PROMOTIONS if one.buy):
+        fit = (
+            id for id, _ in sold.most_common()
+            if id in products and _in(name, products[id]) and _shelved(products[id], prices[id], found)
+        )  # fmt: skip
+        for id in islice(fit, OF_EACH):
+            product = products[id]
+            found.append(ShelfLine(f"product-{id}", product.name, product.size, prices[id], name))
+    return found
+
+
+def _shelved(product: Product, price: int, found: list[ShelfLine]) -> bool:
+    """Whether the shelf may have it: something with a plain name and an everyday price that is not there yet."""
+    return product.name in WELL_NAMED and price in PRICES and all(product.name != line.name for line in found)
+
+
+def _in(collection: str, product: Product) -> bool:
+    """Whether an article is in a collection, as its filter says."""
+    filter = COLLECTIONS[collection]
+    held = [
+        getattr(product, name.removeprefix("metadata.")) in test["conditions"]["$in"]
+        for name, test in filter.items()
+        if name != "junction"
+    ]
+    return any(held) if filter["junction"] == "or" else all(held)
 
 
 def shop_offers(now: datetime) -> list[ShopOffer]:

@@ -19,6 +19,8 @@ REASONS = {
     "voucher_not_active_now": "not at this time",
     "voucher_disabled": "switched off",
     "quantity_exceeded": "used up",
+    "exclusion_rules_not_met": "beside one that stands alone",
+    "no_effect": "nothing left to take off",
 }
 
 
@@ -64,12 +66,23 @@ def result(console: Console, day: Result) -> None:
     table.add_row("baskets a second", f"{rate:,.0f}", style="bold")
     table.add_row("requests", f"{day.requests:,} in {day.seconds:.1f} s")
     table.add_row("codes redeemed", f"{day.redeemed:,}")
+    table.add_row("promotions redeemed", f"{day.promoted:,}")
     table.add_row("paid", money(day.spent))
     table.add_row("discount given", money(day.discount), style="bold")
+    share = round(100 * day.by_promotions / day.discount) if day.discount else 0
+    table.add_row("  of it by promotions", f"{money(day.by_promotions)} · {share} %")
     table.add_row("refused", f"{day.refusals.total():,}")
     for key, count in day.refusals.most_common():
         table.add_row(f"  {REASONS.get(key, key)}", f"{count:,}", style="dim")
     console.print(table)
+
+
+def making_failed(console: Console, problem: Exception) -> None:
+    """The promotions could not be made; codes work all the same."""
+    console.print(
+        "The promotions could not be made, and will be tried again at the next start:", style="yellow"
+    )
+    console.print(str(problem) or type(problem).__name__, markup=False, soft_wrap=True)
 
 
 def replay_failed(console: Console, problem: Exception) -> None:

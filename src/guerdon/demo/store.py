@@ -60,8 +60,9 @@ INSERT_CAMPAIGNS = """
 """
 
 INSERT_VOUCHERS = """
-    insert into vouchers (project_id, id, code, code_key, campaign_id, holder_id, active, metadata)
-    select $1, t.id, t.code, t.code, t.campaign_id, t.holder_id, t.active, t.metadata
+    insert into vouchers (project_id, id, code, code_key, campaign_id, holder_id, active, metadata, generic)
+    select $1, t.id, t.code, t.code, t.campaign_id, t.holder_id, t.active, t.metadata,
+           exists (select 1 from campaigns c where c.project_id = $1 and c.id = t.campaign_id and c.type = 'STANDALONE')
     from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::boolean[], $7::jsonb[])
         as t (id, code, campaign_id, holder_id, active, metadata)
 """

@@ -2,7 +2,8 @@
 
 from guerdon.engine.checks import Redeemable
 from guerdon.engine.codes import CodeConfig, bytes_for, capacity, codes_from, parse_code_config
-from guerdon.engine.decide import Decision, Facts, Outcome, decide
+from guerdon.engine.decide import decide
+from guerdon.engine.decision import Certificate, Decision, Facts, Outcome
 from guerdon.engine.discount import Discount, parse_discount
 from guerdon.engine.effects import Step
 from guerdon.engine.fault import EngineError
@@ -20,7 +21,9 @@ from guerdon.engine.order import (
 )
 from guerdon.engine.reasons import Reason
 from guerdon.engine.rollback import Allotment, TakeBack, allot, give_back, take_all, take_amount, take_items
+from guerdon.engine.rule import RuleSet, parse_rule_set
 from guerdon.engine.running import Given
+from guerdon.engine.situation import Category, Collection, Person, Situation
 from guerdon.engine.stacking import DEFAULT_STACKING, StackingRules
 from guerdon.engine.terms import Terms, parse_terms
 from guerdon.engine.trace import Check
@@ -31,8 +34,11 @@ __all__ = [
     "DEFAULT_STACKING",
     "Allotment",
     "CatalogItem",
+    "Category",
+    "Certificate",
     "Check",
     "CodeConfig",
+    "Collection",
     "Decision",
     "Discount",
     "EngineError",
@@ -43,8 +49,11 @@ __all__ = [
     "OrderItem",
     "OrderItemIn",
     "Outcome",
+    "Person",
     "Reason",
     "Redeemable",
+    "RuleSet",
+    "Situation",
     "StackingRules",
     "Step",
     "TakeBack",
@@ -62,6 +71,7 @@ __all__ = [
     "order_from",
     "parse_code_config",
     "parse_discount",
+    "parse_rule_set",
     "parse_terms",
     "price_order",
     "resume_order",

@@ -1,26 +1,48 @@
 """The checks a redeemable passes before its discount is reckoned, in their order of precedence."""
 
 from datetime import datetime
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 from zoneinfo import ZoneInfo
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from guerdon.engine.reasons import Reason
+from guerdon.engine.situation import Category
 from guerdon.engine.terms import Terms
 from guerdon.engine.trace import Trace, note_check
 from guerdon.engine.window import check_times
+
+if TYPE_CHECKING:
+    from guerdon.engine.rule import RuleSet
+
+LimitPolicy = Literal["STRICT", "LAST_IN_FULL", "PARTIAL"]
 
 
 class Redeemable(Struct, kw_only=True, gc=False):
     """One thing asked for, with the facts about it as seen under lock. ``id`` is what the caller wrote.
 
     ``redeemed_quantity`` counts redemptions (and locks held by others) so far. A campaign's own dates are
-    copied into ``terms`` by whoever gathers the facts.
+    copied into ``terms`` by whoever gathers the facts. ``key`` is its own id, under which tallies are kept;
+    ``rules`` must all hold, its own stand before its campaign's; ``limit_policy`` says what the last redemption
+    gets that reaches a budget. ``limits`` names what its redemptions are counted for (engine/tally.py), by its own
+    rules or by others of its campaign; the epochs tell since when, for itself and for its campaign.
     """
 
     id: str
-    object: Literal["voucher"] = "voucher"
+    object: Literal["voucher", "promotion_tier"] = "voucher"
+    key: str = ""
+    name: str | None = None
+    campaign_id: str | None = None
+    rules: "tuple[RuleSet, ...]" = ()
+    category: Category | None = None
+    metadata: dict[str, Any] = field(default_factory=dict)
+    holder_id: str | None = None
+    published_count: int = 0
+    publication_metadata: dict[str, Any] | None = None
+    limit_policy: LimitPolicy = "STRICT"
+    limits: frozenset[str] = frozenset()
+    epoch: int = 0
+    campaign_epoch: int = 0
     found: bool = True
     terms: Terms | None = None
     active: bool = True
@@ -33,14 +55,34 @@ Refusal = tuple[Reason, str | None]
 
 def first_refusal(redeemable: Redeemable, now: datetime, zone: ZoneInfo, trace: Trace) -> Refusal | None:
     """The first reason not to accept the redeemable, with details, or None. Fills ``trace`` if given."""
+    refusal = _refusal(redeemable, now, zone, trace)
+    if refusal is None or redeemable.object == "voucher":
+        return refusal
+    reason, details = refusal
+    return _OF_TIERS.get(reason, reason), details
+
+
+# Promotions have keys of their own for what vouchers are refused for.
+_OF_TIERS = {
+    Reason.VOUCHER_DISABLED: Reason.PROMOTION_DISABLED,
+    Reason.CAMPAIGN_DISABLED: Reason.PROMOTION_CAMPAIGN_DISABLED,
+    Reason.VOUCHER_NOT_ACTIVE: Reason.PROMOTION_NOT_STARTED,
+    Reason.VOUCHER_EXPIRED: Reason.PROMOTION_EXPIRED,
+    Reason.VOUCHER_NOT_ACTIVE_NOW: Reason.PROMOTION_NOT_ACTIVE_NOW,
+}
+
+
+def _refusal(redeemable: Redeemable, now: datetime, zone: ZoneInfo, trace: Trace) -> Refusal | None:
     terms = redeemable.terms
     found = redeemable.found and terms is not None
     if trace is not None:
         note_check(trace, "exists", redeemable.id, found, found)
     if not found or terms is None:
-        return Reason.NOT_FOUND, f"This project has no voucher {redeemable.id!r}"
+        kind = "voucher" if redeemable.object == "voucher" else "promotion tier"
+        return Reason.NOT_FOUND, f"This project has no {kind} {redeemable.id!r}"
     if trace is not None:
-        note_check(trace, "voucher_active", True, redeemable.active, redeemable.active)
+        name = "voucher_active" if redeemable.object == "voucher" else "promotion_active"
+        note_check(trace, name, True, redeemable.active, redeemable.active)
     if not redeemable.active:
         return Reason.VOUCHER_DISABLED, redeemable.id
     if trace is not None:

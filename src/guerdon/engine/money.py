@@ -78,3 +78,40 @@ def share_within(total: int, weights: Sequence[int], limits: Sequence[int]) -> l
             left -= taken
         room = [index for index in room if parts[index] < limits[index]]
     return parts
+
+
+# How many decimals currencies have that do not have two (ISO 4217).
+_EXPONENTS = {
+    **dict.fromkeys(
+        [
+            "BIF",
+            "CLP",
+            "DJF",
+            "GNF",
+            "ISK",
+            "JPY",
+            "KMF",
+            "KRW",
+            "PYG",
+            "RWF",
+            "UGX",
+            "UYI",
+            "VND",
+            "VUV",
+            "XAF",
+            "XOF",
+            "XPF",
+        ],
+        0,
+    ),
+    **dict.fromkeys(["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"], 3),
+}
+
+
+def exponent_of(currency: str) -> int:
+    """How many decimals a currency's major unit has.
+
+    >>> exponent_of("EUR"), exponent_of("JPY"), exponent_of("KWD")
+    (2, 0, 3)
+    """
+    return _EXPONENTS.get(currency.upper(), 2)

@@ -144,7 +144,10 @@ class OrderIn(Struct, kw_only=True, gc=False):
 
 
 class CatalogItem(Struct, kw_only=True, frozen=True, gc=False):
-    """What is stored about a product or SKU; ``price`` in minor units a unit. A SKU names its product."""
+    """What is stored about a product or SKU; ``price`` in minor units a unit. A SKU names its product.
+
+    ``metadata`` is there when rules are going to look at it.
+    """
 
     object: RelatedObject
     id: str
@@ -152,6 +155,7 @@ class CatalogItem(Struct, kw_only=True, frozen=True, gc=False):
     name: str | None = None
     price: int | None = None
     product_id: str | None = None
+    metadata: dict[str, Any] | None = None
 
 
 Catalog = Mapping[str, CatalogItem]
@@ -282,6 +286,17 @@ def settle(order: Order, sent_amount: int | None) -> Order:
     return order
 
 
+def known_items(order: Order, catalog: Catalog) -> Order:
+    """The order with what is stored about its products and SKUs beside its lines; amounts stay as they are."""
+    if not order.items:
+        return order
+    known = copy_order(order)
+    known.items = [copy_item(item) for item in order.items]
+    for item in known.items:
+        _enrich(item, catalog)
+    return known
+
+
 def _price_item(index: int, item: OrderItem, catalog: Catalog | None) -> OrderItem:
     priced = without_applied(item)
     if priced is item:
@@ -339,25 +354,37 @@ def _enrich(item: OrderItem, catalog: Catalog) -> int | None:
 
 def _product_ref(sent: ProductRef | None, stored: CatalogItem) -> ProductRef:
     if sent is None:
-        return ProductRef(id=stored.id, source_id=stored.source_id, name=stored.name, price=stored.price)
+        return ProductRef(
+            id=stored.id,
+            source_id=stored.source_id,
+            name=stored.name,
+            price=stored.price,
+            metadata=stored.metadata,
+        )
     return ProductRef(
         id=stored.id,
         source_id=sent.source_id or stored.source_id,
         name=sent.name if sent.name is not None else stored.name,
         price=sent.price if sent.price is not None else stored.price,
-        metadata=sent.metadata,
+        metadata=sent.metadata if sent.metadata is not None else stored.metadata,
         override=sent.override,
     )
 
 
 def _sku_ref(sent: SkuRef | None, stored: CatalogItem) -> SkuRef:
     if sent is None:
-        return SkuRef(id=stored.id, source_id=stored.source_id, sku=stored.name, price=stored.price)
+        return SkuRef(
+            id=stored.id,
+            source_id=stored.source_id,
+            sku=stored.name,
+            price=stored.price,
+            metadata=stored.metadata,
+        )
     return SkuRef(
         id=stored.id,
         source_id=sent.source_id or stored.source_id,
         sku=sent.sku if sent.sku is not None else stored.name,
         price=sent.price if sent.price is not None else stored.price,
-        metadata=sent.metadata,
+        metadata=sent.metadata if sent.metadata is not None else stored.metadata,
         override=sent.override,
     )

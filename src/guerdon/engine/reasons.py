@@ -17,6 +17,35 @@ class Reason(Enum):
     VOUCHER_EXPIRED = (400, "voucher_expired", "The voucher has expired")
     VOUCHER_NOT_ACTIVE_NOW = (400, "voucher_not_active_now", "The voucher is not valid at this time")
     QUANTITY_EXCEEDED = (400, "quantity_exceeded", "The voucher has been used as often as it may be")
+    PROMOTION_DISABLED = (400, "promotion_inactive", "The promotion is switched off")
+    PROMOTION_CAMPAIGN_DISABLED = (
+        400,
+        "promotion_inactive",
+        "The campaign of this promotion is switched off",
+    )
+    PROMOTION_NOT_STARTED = (400, "promotion_inactive", "The promotion has not started yet")
+    PROMOTION_EXPIRED = (400, "promotion_inactive", "The promotion has ended")
+    PROMOTION_NOT_ACTIVE_NOW = (
+        400,
+        "promotion_not_active_now",
+        "The promotion is not valid at this time",
+    )
+    MISSING_CUSTOMER = (400, "missing_customer", "The rules of this redeemable need to know the customer")
+    CUSTOMER_RULES_VIOLATED = (
+        400,
+        "customer_rules_violated",
+        "The customer does not meet the rules of this redeemable",
+    )
+    ORDER_RULES_VIOLATED = (
+        400,
+        "order_rules_violated",
+        "The order does not meet the rules of this redeemable",
+    )
+    REDEMPTION_RULES_VIOLATED = (
+        400,
+        "redemption_rules_violated",
+        "The redemption does not meet the rules of this redeemable",
+    )
     MISSING_ORDER = (400, "missing_order", "This discount needs an order")
     MISSING_ORDER_ITEMS = (400, "missing_order_items", "This discount needs the items of the order")
     MISSING_ORDER_ITEMS_AMOUNT = (
@@ -26,15 +55,45 @@ class Reason(Enum):
     )
     MISSING_AMOUNT = (400, "missing_amount", "This discount needs the amount of the order")
     AMOUNT_TOO_LARGE = (400, "invalid_amount", "The order would be worth more than can be counted exactly")
+    EXCLUSION_RULES_NOT_MET = (
+        400,
+        "exclusion_rules_not_met",
+        "A redeemable of an exclusive category applies, beside which this one may not",
+    )
     APPLICABLE_LIMIT_EXCEEDED = (
         400,
         "applicable_redeemables_limit_exceeded",
         "As many redeemables as may apply together already do",
     )
+    EXCLUSIVE_LIMIT_EXCEEDED = (
+        400,
+        "applicable_exclusive_redeemables_limit_exceeded",
+        "As many redeemables of exclusive categories as may apply together already do",
+    )
+    EXCLUSIVE_PER_CATEGORY_LIMIT_EXCEEDED = (
+        400,
+        "applicable_exclusive_redeemables_per_category_limit_exceeded",
+        "As many redeemables of this exclusive category as may apply together already do",
+    )
+    PER_CATEGORY_LIMIT_EXCEEDED = (
+        400,
+        "applicable_redeemables_per_category_limit_exceeded",
+        "As many redeemables of this category as may apply together already do",
+    )
     PRECEDING_VALIDATION_FAILED = (
         400,
         "preceding_validation_failed",
         "A redeemable before this one could not be applied",
+    )
+    MARGIN_FLOOR_REACHED = (
+        400,
+        "margin_floor_reached",
+        "The order is already at the least share of its worth that it may come to",
+    )
+    NOT_IN_BEST_COMBINATION = (
+        400,
+        "not_in_best_combination",
+        "The customer saves at least as much without it",
     )
     NO_EFFECT = (400, "no_effect", "The redeemable would not change the order")
 

@@ -34,11 +34,12 @@ def step_order(order: Order, effect: Effect, given: Given, stale: bool) -> Order
     """
     after = copy_order(order)
     items_off = given.total - effect.order_discount
-    if stale and order.items is not None:
-        after.items = [without_applied(item) for item in order.items]
-    if effect.lines or effect.units:
-        items = after.items = list(after.items or ())
-        _change_lines(items, effect)
+    if order.items is not None and (stale or effect.lines) and not effect.units:
+        after.items = _changed(order.items, effect, stale)
+    elif effect.units:
+        items = [without_applied(item) for item in order.items or ()] if stale else list(order.items or ())
+        _change_units(items, effect, effect.units)
+        after.items = items
     if effect.added:
         _raise_amount(after, order, effect)
     after.discount_amount = order.discount_amount + effect.order_discount
@@ -62,15 +63,32 @@ def _raise_amount(after: Order, order: Order, effect: Effect) -> None:
     after.amount = before + sum(amount for _, _, amount in effect.added or ())
 
 
-def _change_lines(items: list[OrderItem], effect: Effect) -> None:
-    units = effect.units
+def _changed(before: list[OrderItem], effect: Effect, stale: bool) -> list[OrderItem]:
+    """The lines after a discount that adds no units; each is copied once at most."""
+    lines = effect.lines
+    if stale and not lines:
+        for item in before:
+            if item.applied_discount_amount or item.applied_discount_quantity or item.applied_quantity:
+                return [without_applied(item) for item in before]
+        return before
+    items = before[:]
+    if stale and len(lines) < len(items):
+        touched = {index for index, _ in lines}
+        items = [item if index in touched else without_applied(item) for index, item in enumerate(items)]
+    for index, off in lines:
+        item = items[index] = copy_item(items[index])
+        item.discount_amount += off
+        item.applied_discount_amount = off
+        if item.amount is not None:
+            item.subtotal_amount = item.amount - item.discount_amount
+        if stale and (item.applied_quantity or item.applied_discount_quantity):
+            item.applied_quantity = item.applied_quantity_amount = item.applied_discount_quantity = 0
+    return items
+
+
+def _change_units(items: list[OrderItem], effect: Effect, units: dict[int, int]) -> None:
     if effect.new_items:
         items.extend(effect.new_items)
-    if units is None:
-        for index, off in effect.lines:
-            item = items[index] = copy_item(items[index])
-            _discount(item, off)
-        return
     offs = dict(effect.lines)
     added = {index: (quantity, amount) for index, quantity, amount in effect.added or ()}
     for index, count in units.items():

@@ -2,7 +2,8 @@
 
 from typing import Literal
 
-from guerdon.engine.discount import Discount, UnitOff, UnitSpec, effect_of
+from guerdon.engine.chosen import Chosen
+from guerdon.engine.discount import Discount, UnitOff, effect_of
 from guerdon.engine.effects import Effect, Steps, note
 from guerdon.engine.money import MAX_AMOUNT, half_up
 from guerdon.engine.order import Catalog, Order, OrderItem, ProductRef, SkuRef, find_in_catalog
@@ -96,39 +97,64 @@ def units_named(discount: Discount) -> list[str]:
     return named + [unit.unit_type for unit in discount.units or ()]
 
 
-def units_off(discount: UnitOff, order: Order, catalog: Catalog, steps: Steps) -> Effect | Reason:
-    """Free units by the discount's effect. Unknown things are added without a price."""
+def units_off(
+    discount: UnitOff,
+    order: Order,
+    catalog: Catalog,
+    steps: Steps,
+    chosen: Chosen | None = None,
+    bundles: int = 1,
+) -> Effect | Reason:
+    """Free units by the discount's effect, once for each bundle. Unknown things are added without a price.
+
+    ``chosen`` says of what there are copies when the effect is ADD_SAME_ITEMS; other effects name what they give.
+    """
     cart = _Cart(order, catalog)
     if effect_of(discount) == "ADD_SAME_ITEMS":
         if not cart.rows:
             return Reason.MISSING_ORDER_ITEMS
-        _add_same(cart, discount.unit_type, discount.unit_off or 0)
+        if chosen is not None and not chosen.targets:
+            return Reason[chosen.refusal or "ORDER_RULES_VIOLATED"]
+        _add_same(cart, _rows_meant(cart, discount.unit_type, chosen), (discount.unit_off or 0) * bundles)
     elif discount.units is not None:
         for unit in discount.units:
-            _add(cart, unit, unit.effect)
+            _add(cart, unit.unit_type, unit.unit_off * bundles, unit.effect)
     else:
-        unit = UnitSpec(unit_off=discount.unit_off or 0, unit_type=discount.unit_type or "")
-        _add(cart, unit, "ADD_NEW_ITEMS" if discount.effect == "ADD_NEW_ITEMS" else "ADD_MISSING_ITEMS")
+        effect = "ADD_NEW_ITEMS" if discount.effect == "ADD_NEW_ITEMS" else "ADD_MISSING_ITEMS"
+        _add(cart, discount.unit_type or "", (discount.unit_off or 0) * bundles, effect)
     return _effect(cart, order, steps)
 
 
-def _add(cart: _Cart, unit: UnitSpec, effect: Literal["ADD_MISSING_ITEMS", "ADD_NEW_ITEMS"]) -> None:
-    rows = cart.matching(unit.unit_type)
+def _add(
+    cart: _Cart, unit_type: str, count: int, effect: Literal["ADD_MISSING_ITEMS", "ADD_NEW_ITEMS"]
+) -> None:
+    rows = cart.matching(unit_type)
     if effect == "ADD_NEW_ITEMS" or not rows:
-        cart.append(_new_item(unit.unit_type, rows, cart.catalog), unit.unit_off)
+        cart.append(_new_item(unit_type, rows, cart.catalog), count)
         return
     have = sum(row.item.quantity + row.added for row in rows)
-    if have < unit.unit_off:
-        rows[0].add(unit.unit_off - have)
-    left = unit.unit_off
+    if have < count:
+        rows[0].add(count - have)
+    left = count
     for row in rows:
         left -= row.give(left)
 
 
-def _add_same(cart: _Cart, unit_type: str | None, count: int) -> None:
+def _rows_meant(cart: _Cart, unit_type: str | None, chosen: Chosen | None) -> list[_Row]:
+    """The lines to copy: those chosen, and of these only ``unit_type`` when it names a product or SKU."""
+    if chosen is None:
+        return cart.rows[:] if unit_type is None else cart.matching(unit_type)
+    rows = [cart.rows[target.line] for target in chosen.targets]
+    if unit_type is None or unit_type.startswith("pc_"):
+        return rows
+    named = cart.matching(unit_type)
+    return [row for row in rows if row in named]
+
+
+def _add_same(cart: _Cart, rows: list[_Row], count: int) -> None:
     """Free copies of what is in the cart already, one new line for each different thing."""
     seen: set[tuple[str | None, ...]] = set()
-    for row in cart.rows[:] if unit_type is None else cart.matching(unit_type):
+    for row in rows:
         item = row.item
         identity = (item.product_id, item.sku_id, item.source_id, item.related_object)
         if identity in seen or identity == (None, None, None, None):

@@ -1,4 +1,6 @@
-"""Who calls: server keys (`X-App-Id`, `X-App-Token`), looked up by id and compared by hash in constant time."""
+"""Who calls: server keys (`X-App-Id`, `X-App-Token`) and management keys (`X-Management-Id`, `X-Management-Token`),
+looked up by id and compared by hash in constant time. Both are rows of `api_keys`; a key's role says where it fits.
+"""
 
 import hashlib
 import hmac
@@ -13,6 +15,19 @@ from guerdon.kit.errors import ApiError
 
 # How long a revoked key may go on working, and how long a changed project setting may go unseen.
 TRUST_SECONDS = 1.0
+
+
+class Door(msgspec.Struct, frozen=True):
+    """A part of the API and the headers in which its keys come."""
+
+    path: str
+    id_header: str
+    token_header: str
+
+
+SERVER = Door("/v1/", "X-App-Id", "X-App-Token")
+MANAGEMENT = Door("/management/v1/", "X-Management-Id", "X-Management-Token")
+DOORS = (SERVER, MANAGEMENT)
 
 
 class Caller(msgspec.Struct, frozen=True):
@@ -61,19 +76,19 @@ class Keys:
         self._pool = pool
         self._known: dict[str, tuple[float, Caller]] = {}
 
-    async def caller(self, app_id: str | None, token: str | None) -> Caller:
-        """The caller behind two header values.
+    async def caller(self, app_id: str | None, token: str | None, door: Door = SERVER) -> Caller:
+        """The caller behind the two header values of a door.
 
         Raises `ApiError` 401 for missing, unknown, revoked or wrong keys, in the same words.
         """
         if not app_id or not token:
-            raise unauthorized("Send both X-App-Id and X-App-Token.")
+            raise unauthorized(f"Send both {door.id_header} and {door.token_header}.")
         found = self._known.get(app_id)
         if found is None or clock.monotonic() - found[0] > TRUST_SECONDS:
             found = await self._look_up(app_id)
         if found is None or not hmac.compare_digest(found[1].token_hash, hash_token(token)):
             raise unauthorized(
-                "This pair of X-App-Id and X-App-Token is not known; check both, and the host."
+                f"This pair of {door.id_header} and {door.token_header} is not known; check both, and the host."
             )
         return found[1]
 

@@ -8,6 +8,7 @@ import msgspec
 
 from guerdon.kit import db, idempotency
 from guerdon.kit.auth import Caller
+from guerdon.kit.db import Conn
 from guerdon.kit.errors import invalid_query
 
 if TYPE_CHECKING:
@@ -76,6 +77,12 @@ class Call:
         return self.caller.project_id
 
     @property
+    def conn(self) -> Conn:
+        """The connection of a write, in its transaction."""
+        assert not isinstance(self.db, db.Pool), "only a write has a transaction"
+        return self.db
+
+    @property
     def query(self) -> list[tuple[str, str]]:
         """The query's pairs in the order they came, percent-decoded."""
         if self._query is None:
@@ -126,8 +133,9 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
 
     kind: ``read`` answers from the pool; ``write`` runs in a transaction with the Idempotency-Key in it;
     ``flow`` looks after its own writing (the writer's batches, streamed bodies).
-    access: ``server`` asks for a server key, ``public`` for nothing.
-    roles: which keys may call it, of those with access ``server``.
+    access: ``server`` asks for a server key, ``management`` (below /management/v1/) for a management key,
+    ``public`` for nothing.
+    roles: which keys may call it.
     also: the shapes of answers with another 2xx status than `status`, for the document.
     hot: answered before Litestar's routing; for the paths that carry a shop's checkout. No parameters.
     """
@@ -138,7 +146,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     tag: str
     kind: Literal["read", "write", "flow"] = "read"
     status: int = 200
-    access: Literal["server", "public"] = "server"
+    access: Literal["server", "management", "public"] = "server"
     roles: tuple[str, ...] = ("server", "merchant")
     also: dict[int, type] = {}
     hot: bool = False

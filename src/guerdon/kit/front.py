@@ -12,7 +12,7 @@ import msgspec
 
 from guerdon.kit import clock, metrics, strict_json
 from guerdon.kit.access import access_line
-from guerdon.kit.auth import Caller, Keys, check_role
+from guerdon.kit.auth import DOORS, Caller, Keys, check_role
 from guerdon.kit.call import Call, Reply, Route, State
 from guerdon.kit.errors import ApiError, Fault, invalid_payload, invalid_query
 from guerdon.kit.web import ENCODER, as_api_error, problem_type, too_large
@@ -91,16 +91,19 @@ class Exchange:
 
     async def _answer(self) -> None:
         self._check_head()
-        if not self.path.startswith("/v1/"):
+        door = next((door for door in DOORS if self.path.startswith(door.path)), None)
+        if door is None:
             if self.method != "GET":
                 await self._read_body()
             self._prepare_call()
             await self._pass_on(_replay(self.body))
             return
         self._check_accept()
-        app_id, token = self.headers.get(b"x-app-id"), self.headers.get(b"x-app-token")
+        key_id, token = (
+            self.headers.get(name.lower().encode()) for name in (door.id_header, door.token_header)
+        )
         self.caller = await self.front.keys.caller(
-            app_id.decode("latin-1") if app_id else None, token.decode("latin-1") if token else None
+            key_id.decode("latin-1") if key_id else None, token.decode("latin-1") if token else None, door
         )
         if self.method == "POST" and self.path.endswith(self.front.streaming):
             self._prepare_call()

@@ -1,4 +1,6 @@
-"""What is forgotten in time: old idempotency keys, ended jobs and their files. Small transactions, any worker."""
+"""What is forgotten in time: old idempotency keys, ended jobs and their files, tallies of days gone by, sessions that
+ended, changes every process has seen. Small transactions, any worker.
+"""
 
 from typing import LiteralString
 
@@ -7,6 +9,8 @@ from guerdon.kit.job_worker import Periodic
 from guerdon.kit.jobs import JobHandler, Work
 
 BATCH = 2_000
+KEPT_CHANGES = 5_000
+"""Versions of a project's definitions; a process that is further behind loads them all anew."""
 
 PROJECTS = "select id from projects order by id"
 
@@ -37,6 +41,30 @@ FORGET_FILES = """
 """
 
 
+# A day's tally is kept a month beyond its end, for rollbacks; one that no rule counts by any more is not kept.
+FORGET_TALLIES = """
+    delete from tallies where project_id = $1 and key = any(array(
+        select t.key from tallies t where t.project_id = $1 and (t.until < current_date - 31 or exists (
+            select 1 from tally_epochs e
+            where e.project_id = $1 and e.owner = split_part(split_part(t.key, '|', 1), '@', 1)
+              and e.version > nullif(split_part(split_part(t.key, '|', 1), '@', 2), '')::bigint))
+        limit $2
+    ))
+"""
+
+FORGET_HOLDS = """
+    delete from session_holds where project_id = $1 and (held, session_key, redeemable_id) in (
+        select held, session_key, redeemable_id from session_holds
+        where project_id = $1 and expires_at < now() - interval '1 hour' limit $2
+    )
+"""
+
+FORGET_CHANGES = """
+    delete from definition_changes c using projects p
+    where c.project_id = $1 and p.id = $1 and c.version <= p.config_version - $2
+"""
+
+
 def forget_keys(days: int) -> JobHandler:
     """A handler that forgets Idempotency-Keys older than so many days."""
 
@@ -52,6 +80,13 @@ async def forget_jobs(work: Work) -> None:
     await _in_batches(work, FORGET_JOBS, BATCH)
 
 
+async def forget_counts(work: Work) -> None:
+    """Tallies, holds and changes."""
+    await _in_batches(work, FORGET_TALLIES, BATCH)
+    await _in_batches(work, FORGET_HOLDS, BATCH)
+    await _in_batches(work, FORGET_CHANGES, KEPT_CHANGES)
+
+
 async def _in_batches(work: Work, sql: LiteralString, *args: int) -> None:
     projects = [row["id"] for row in await db.records(work.pool, PROJECTS)]
     for project_id in ["", *projects]:
@@ -61,7 +96,15 @@ async def _in_batches(work: Work, sql: LiteralString, *args: int) -> None:
 
 def jobs(idempotency_days: int) -> dict[str, JobHandler]:
     """The kinds of job of this file."""
-    return {"forget.keys": forget_keys(idempotency_days), "forget.jobs": forget_jobs}
+    return {
+        "forget.keys": forget_keys(idempotency_days),
+        "forget.jobs": forget_jobs,
+        "forget.counts": forget_counts,
+    }
 
 
-PERIODIC = [Periodic("forget.keys", every=3600, offset=600), Periodic("forget.jobs", every=3600, offset=1800)]
+PERIODIC = [
+    Periodic("forget.keys", every=3600, offset=600),
+    Periodic("forget.jobs", every=3600, offset=1800),
+    Periodic("forget.counts", every=3600, offset=2400),
+]

@@ -52,6 +52,11 @@ PROBLEMS = {
         (503, "Not now; see Retry-After."),
     )
 }
+SECURITY: dict[str, list[dict[str, list[str]]]] = {
+    "server": [{"appId": [], "appToken": []}],
+    "management": [{"managementId": [], "managementToken": []}],
+    "public": [],
+}
 ATTEMPTS = 3  # how often a write is tried when it deadlocks with another: nothing has been answered yet
 
 
@@ -80,6 +85,12 @@ def build(routes: list[Route], *, version: str, state: State | None = None) -> L
                     "appToken": SecurityScheme(
                         type="apiKey", name="X-App-Token", security_scheme_in="header"
                     ),
+                    "managementId": SecurityScheme(
+                        type="apiKey", name="X-Management-Id", security_scheme_in="header"
+                    ),
+                    "managementToken": SecurityScheme(
+                        type="apiKey", name="X-Management-Token", security_scheme_in="header"
+                    ),
                 }
             ),
         ),
@@ -97,7 +108,7 @@ def _handler(route: Route, reads: dict[str, Callable[..., Any]]) -> HTTPRouteHan
 
     @functools.wraps(handler)
     async def wrapped(call: Call, **arguments: Any) -> Any:
-        if route.access == "server":
+        if route.access != "public":
             check_role(call.caller, route.roles)
         for name in in_path & arguments.keys():
             arguments[name] = unquote(arguments[name])  # a "/" in a code came as %2F and was kept so
@@ -120,8 +131,8 @@ def _handler(route: Route, reads: dict[str, Callable[..., Any]]) -> HTTPRouteHan
         summary=(inspect.getdoc(handler) or name).split("\n")[0],
         description="\n".join((inspect.getdoc(handler) or "").split("\n")[1:]).strip() or None,
         include_in_schema=route.media_type == "application/json",
-        security=[{"appId": [], "appToken": []}] if route.access == "server" else [],
-        responses=(PROBLEMS if route.access == "server" else {}) | _also(route),
+        security=SECURITY[route.access],
+        responses=({} if route.access == "public" else PROBLEMS) | _also(route),
         signature_namespace={},
     )(wrapped)
 
@@ -375,4 +386,17 @@ def payload_error(error: msgspec.ValidationError) -> ApiError:
 
 def document(app: Litestar) -> dict[str, Any]:
     """The OpenAPI 3.1 document of an application."""
-    return app.openapi_schema.to_schema()
+    made = app.openapi_schema.to_schema()
+    for operations in made["paths"].values():
+        for operation in operations.values():
+            operation.get("responses", {}).get("204", {}).pop("content", None)  # nothing follows a 204
+    _open_up(made)
+    return made
+
+
+def _open_up(value: Any) -> None:
+    """A choice between anything and null is anything: else null would be two of the choices, and so none of one."""
+    if isinstance(value, dict) and {} in value.get("oneOf", ()):
+        del value["oneOf"]
+    for one in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        _open_up(one)

@@ -156,6 +156,7 @@ create table campaigns (
 );
 create index campaigns_by_creation on campaigns (project_id, created_at, id);
 
+-- generic: of a STANDALONE campaign; like those of no campaign, it is for anybody.
 -- redeemed_before: uses that the code was imported with; they count, but no redemption of ours tells of them.
 -- terms_id null: the code follows its campaign's current terms. The first redemption or publication, or an
 -- edit of the code itself, pins it to a row of its own. quantity is the limit it was pinned with.
@@ -177,6 +178,7 @@ create table vouchers (
     additional_info   text,
     holder_id         text collate "C",
     is_referral_code  boolean not null default false,
+    generic           boolean not null default false,
     metadata          jsonb not null default '{}',
     created_at        timestamptz not null default now(),
     updated_at        timestamptz,
@@ -194,11 +196,15 @@ create index vouchers_by_creation on vouchers (project_id, created_at, id) inclu
 create index vouchers_by_update on vouchers (project_id, updated_at, id) include (campaign_id, active) where deleted_at is null;
 create index vouchers_by_campaign on vouchers (project_id, campaign_id, created_at, id) include (deleted_at, active) where campaign_id is not null;
 create index vouchers_switched_off on vouchers (project_id, created_at, id) include (campaign_id, updated_at, code_key) where not active and deleted_at is null;
+-- What qualifications look through: codes for anybody, and the codes that a customer holds.
+create index vouchers_for_anybody on vouchers (project_id, created_at, id) where (generic or campaign_id is null) and deleted_at is null;
+create index vouchers_by_holder on vouchers (project_id, holder_id, created_at, id) where holder_id is not null and deleted_at is null;
 create index vouchers_by_metadata on vouchers using gin (metadata jsonb_path_ops) where metadata <> '{}' and deleted_at is null;
 
 -- Redemptions and rollbacks, those that failed too. A child of a stack names its parent in parent_id, a
 -- rollback the redemption it takes back in redemption_id. given is what the redemption gave, returned what of
--- it has been taken back since; the amounts beside them are their sums.
+-- it has been taken back since; the amounts beside them are their sums. takes is what it used of what is counted
+-- in orders' value and units, where a limit asked for that.
 create table redemptions (
     project_id      text collate "C" not null,
     id              text collate "C" not null,
@@ -225,6 +231,7 @@ create table redemptions (
     channel_id      text,
     amount          bigint not null default 0,
     given           json,
+    takes           json,
     returned        json,
     returned_amount bigint not null default 0,
     "order"         json,

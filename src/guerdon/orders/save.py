@@ -21,6 +21,7 @@ from guerdon.kit.outbox import Event, emit
 from guerdon.orders import store
 from guerdon.orders.store import OrderRow
 from guerdon.products import catalog, override
+from guerdon.schemas.check import check, schemas_of
 
 decode_items = msgspec.json.Decoder(list[OrderItem] | None).decode
 encode = msgspec.json.Encoder(decimal_format="number").encode
@@ -64,6 +65,7 @@ async def upsert(saving: Saving, said: OrderPayload) -> OrderRow:
         known = await _lock(saving, said)
         if known is not None:
             return await _change(saving, known, said, gathered)
+        await _check_metadata(saving, None, said)
         made = await store.insert(saving.conn, saving.project_id, _new(said, gathered), gathered.created_at)
         if made is not None:
             await _tell(saving, made, ["created"] + ([] if made.status == "CREATED" else [made.status]))
@@ -144,6 +146,17 @@ def _moment(saving: Saving, moment: datetime | None) -> datetime | None:
     if not 1000 < moment.year < 9999:
         raise invalid_payload(Fault("created_at", "is out of range"))
     return moment
+
+
+async def _check_metadata(saving: Saving, known: OrderRow | None, said: OrderPayload) -> None:
+    """The order's metadata and its lines' against their schemas; what was stored before is not judged again."""
+    schemas = await schemas_of(saving.conn, saving.project_id)
+    if known is None:
+        check(schemas, "order", said.metadata)
+    elif said.metadata is not None:
+        check(schemas, "order", known.metadata | said.metadata, said=said.metadata)
+    for index, item in enumerate(said.items or []):
+        check(schemas, "order_item", item.metadata, f"items[{index}].metadata")
 
 
 # Decide ------------------------------------------------------------------------------------------------------
@@ -242,6 +255,7 @@ async def _change(saving: Saving, known: OrderRow, said: OrderPayload, gathered:
     merged = _changed(known, said, gathered)
     if merged == known:
         return known
+    await _check_metadata(saving, known, said)
     written = await store.update(saving.conn, saving.project_id, merged)
     await _tell(saving, written, ["updated"] + ([] if merged.status == known.status else [merged.status]))
     return written

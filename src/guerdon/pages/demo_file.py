@@ -49,8 +49,32 @@ class ShopOffer(msgspec.Struct):
     group: str
 
 
+class ShopPromotion(msgspec.Struct):
+    """A promotion tier that applies by itself. `category` says how it goes with others, `buy` is the collection to
+    buy of; `daily` (redemptions) and `budget` (cents of discount) are its limits.
+    """
+
+    id: str
+    name: str
+    hint: str
+    category: str
+    buy: str = ""
+    daily: int | None = None
+    budget: int | None = None
+
+
+class ShelfLine(msgspec.Struct):
+    """An article that may be put into a basket; `price` of a unit in cents, `of` a collection it is in."""
+
+    source_id: str
+    name: str
+    note: str
+    price: int
+    of: str
+
+
 class DemoFile(msgspec.Struct):
-    """The file's content."""
+    """The file's content. `names` says what the collections, segments and categories are called, by their ids."""
 
     project_id: str
     app_id: str
@@ -61,6 +85,9 @@ class DemoFile(msgspec.Struct):
     mistyped: str = ""
     delivery: ShopLine | None = None
     replays: int = 0
+    promotions: list[ShopPromotion] = []
+    names: dict[str, str] = {}
+    shelf: list[ShelfLine] = []
 
 
 def read(folder: Path) -> DemoFile | None:

@@ -1,10 +1,12 @@
 """What the shop shows of its campaigns, read from the tables of other slices."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
 
 from guerdon.kit import db
+from guerdon.pages.demo_file import ShopPromotion
 
 COUNTERS = """
     select c.id, c.name, c.type, min(v.code) as code, (t.body -> 'redemption' ->> 'quantity')::bigint as quantity,
@@ -26,6 +28,18 @@ GIVEN = """
     group by campaign_id
 """
 
+PROMOTIONS = """
+    select r.promotion_tier_id as id, count(*) filter (where r.status <> 'ROLLED_BACK') as redeemed,
+           count(*) filter (where r.status <> 'ROLLED_BACK' and r.created_at >= day.starts) as today,
+           count(*) filter (where r.status = 'ROLLED_BACK') as rolled_back,
+           coalesce(sum(r.amount - r.returned_amount), 0)::bigint as given
+    from redemptions r
+    join (select id, date_trunc('day', now() at time zone timezone) at time zone timezone as starts
+          from projects where id = $1) day on day.id = r.project_id
+    where r.project_id = $1 and r.promotion_tier_id = any($2) and r.object = 'redemption' and r.result = 'SUCCESS'
+    group by r.promotion_tier_id
+"""
+
 REFUSED = """
     select count(*) from redemptions where project_id = $1 and object = 'redemption' and result = 'FAILURE'
 """
@@ -45,6 +59,19 @@ class Counter(msgspec.Struct):
     rolled_back: int = 0
 
 
+class PromotionCounter(msgspec.Struct):
+    """One promotion: how often it was redeemed and stands, in all and today; what it gave, in cents."""
+
+    id: str
+    name: str = ""
+    daily: int | None = None
+    budget: int | None = None
+    redeemed: int = 0
+    today: int = 0
+    given: int = 0
+    rolled_back: int = 0
+
+
 async def counters(conn: db.Db, project_id: str, now: datetime) -> list[Counter]:
     """The campaigns that run now, the busiest first."""
     given = {r["campaign_id"]: r for r in await db.records(conn, GIVEN, project_id)}
@@ -53,6 +80,20 @@ async def counters(conn: db.Db, project_id: str, now: datetime) -> list[Counter]
         if one.id in given:
             one.given, one.rolled_back = given[one.id]["given"], given[one.id]["rolled_back"]
     return found
+
+
+async def promotion_counters(
+    conn: db.Db, project_id: str, promotions: Sequence[ShopPromotion]
+) -> list[PromotionCounter]:
+    """How the promotions stand, in their own order."""
+    ids = [one.id for one in promotions]
+    found = {one.id: one for one in await db.rows(conn, PromotionCounter, PROMOTIONS, project_id, ids)}
+    counted: list[PromotionCounter] = []
+    for one in promotions:
+        counter = found.get(one.id) or PromotionCounter(one.id)
+        counter.name, counter.daily, counter.budget = one.name, one.daily, one.budget
+        counted.append(counter)
+    return counted
 
 
 async def refused(conn: db.Db, project_id: str) -> int:

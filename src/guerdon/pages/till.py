@@ -1,34 +1,34 @@
 """The shop's till: its few requests, made with the demo's server key, which never leaves this process.
 
-A visitor names a basket and codes; the order is made here, from the basket as it was stored.
+A visitor names a basket, how much of its lines, promotions and codes; the order is made here, at the prices stored.
 """
 
 from collections.abc import Awaitable
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
 
+from guerdon.categories import stacking
+from guerdon.definitions.changes import changed
 from guerdon.kit import clock, db
 from guerdon.kit.auth import CALLER_BY_APP_ID, Caller
 from guerdon.kit.call import Call, Reply
 from guerdon.kit.errors import ApiError, not_found
 from guerdon.kit.web import ENCODER
 from guerdon.pages import demo_file, store
-from guerdon.pages.demo_file import DemoFile, ShopBasket, ShopLine, ShopOffer
+from guerdon.pages.asked import Asked, Goods, Visit, cart_of, request_of
+from guerdon.pages.demo_file import DemoFile, ShelfLine, ShopBasket, ShopLine, ShopOffer, ShopPromotion
+from guerdon.qualifications import api as qualifications
+from guerdon.qualifications.shapes import QualificationIn
 from guerdon.redemptions import api as redemptions
 from guerdon.redemptions.shapes import RollbackIn, ValidationIn
 
-Visit = Annotated[str, Meta(pattern="^[A-Za-z0-9-]{8,64}$")]
-Codes = Annotated[list[Annotated[str, Meta(min_length=1, max_length=512)]], Meta(min_length=1, max_length=30)]
-
-
-class Asked(Struct):
-    """A basket with codes; `visit` is one time through the till, and names its order."""
-
-    basket: str
-    codes: Codes
-    visit: Visit
+PROMOTIONS_ALONE = {
+    "limit": 50,
+    "explain": True,
+    "filters": {"junction": "and", "resource_type": {"conditions": {"$is": ["promotion_tier"]}}},
+}
 
 
 class Returned(Struct):
@@ -45,15 +45,25 @@ class Shop(Struct):
     offers: list[ShopOffer]
     mistyped: str
     delivery: ShopLine | None
+    promotions: list[ShopPromotion]
+    names: dict[str, str]
+    shelf: list[ShelfLine]
     now: str
     timezone: str
 
 
 class Counters(Struct):
-    """The running campaigns, and how many redemptions were refused."""
+    """The running campaigns of codes, the promotions, and how many redemptions were refused."""
 
     campaigns: list[store.Counter]
+    promotions: list[store.PromotionCounter]
     refused: int
+
+
+class Sorting(Struct):
+    """The rule by which the project's promotions and codes are put together."""
+
+    rule: Literal["CATEGORY_HIERARCHY", "BEST_DEAL"]
 
 
 class Answered(Struct):
@@ -69,7 +79,10 @@ async def read_shop(call: Call) -> Shop:
     """Baskets to choose from, and codes to try."""
     file, _ = await _demo(call)
     now = await clock.database_now(call.state.pool)
-    return Shop(file.baskets, file.offers, file.mistyped, file.delivery, clock.iso(now), file.timezone)
+    return Shop(
+        file.baskets, file.offers, file.mistyped, file.delivery, file.promotions, file.names, file.shelf, clock.iso(now),
+        file.timezone,
+    )  # fmt: skip
 
 
 async def read_counters(call: Call) -> Counters:
@@ -78,8 +91,38 @@ async def read_counters(call: Call) -> Counters:
     pool = call.state.pool
     now = await clock.database_now(pool)
     return Counters(
-        await store.counters(pool, file.project_id, now), await store.refused(pool, file.project_id)
+        await store.counters(pool, file.project_id, now),
+        await store.promotion_counters(pool, file.project_id, file.promotions),
+        await store.refused(pool, file.project_id),
     )
+
+
+async def choose_sorting(call: Call, data: Sorting) -> Sorting:
+    """Change how the project's promotions are put together.
+
+    Of its stacking rules only this may be changed here.
+    """
+    _same_site(call)
+    file, _ = await _demo(call)
+    async with db.transaction(call.state.pool) as conn:
+        await stacking.lock(conn, file.project_id)
+        known = await stacking.read(conn, file.project_id)
+        if known is None:
+            raise not_found("stacking rules", file.project_id)
+        if known.redeemables_sorting_rule == data.rule:
+            return data
+        await stacking.change(conn, file.project_id, known, {"redeemables_sorting_rule": data.rule})
+        await changed(conn, file.project_id, [("stacking", file.project_id)])
+    return data
+
+
+async def qualify(call: Call, data: Goods) -> Answered:
+    """Ask which promotions this basket may have, and what is missing for the others."""
+    _same_site(call)
+    file, caller = await _demo(call)
+    request = cart_of(file, data) | {"options": PROMOTIONS_ALONE}
+    inner = _inner(call, caller, "/v1/qualifications", request, None)
+    return await _answered(inner, qualifications.qualify(inner, msgspec.convert(request, QualificationIn)))
 
 
 async def try_codes(call: Call, data: Asked) -> Answered:
@@ -111,34 +154,8 @@ async def give_back(call: Call, redemption_id: str, data: Returned) -> Answered:
 async def _asked(call: Call, data: Asked, path: str, key: str | None) -> tuple[Call, ValidationIn]:
     _same_site(call)
     file, caller = await _demo(call)
-    basket = next((b for b in file.baskets if b.id == data.basket), None)
-    if basket is None:
-        raise not_found("basket", data.basket)
-    request = request_of(file, basket, data)
+    request = request_of(file, data)
     return _inner(call, caller, path, request, key), msgspec.convert(request, ValidationIn)
-
-
-def request_of(file: DemoFile, basket: ShopBasket, data: Asked) -> dict[str, Any]:
-    """What a shop would send to the API for this basket."""
-    lines = [*basket.lines, file.delivery] if file.delivery else basket.lines
-    return {
-        "redeemables": [{"object": "voucher", "id": code} for code in data.codes],
-        "order": {
-            "source_id": f"shop-{data.visit}",
-            "items": [
-                {
-                    "source_id": line.source_id,
-                    "related_object": "product",
-                    "quantity": line.quantity,
-                    "amount": line.amount,
-                    "product": {"source_id": line.source_id, "name": line.name},
-                }
-                for line in lines
-            ],
-        },
-        "customer": {"source_id": basket.household},
-        "options": {"explain": True},
-    }
 
 
 async def _answered(inner: Call, made: Awaitable[Any]) -> Answered:

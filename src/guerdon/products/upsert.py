@@ -11,6 +11,7 @@ from guerdon.kit.errors import duplicate, not_found
 from guerdon.kit.ids import new_id
 from guerdon.products import store
 from guerdon.products.store import ProductRow, SkuRow
+from guerdon.schemas.check import checked
 
 Text = Annotated[str, Meta(max_length=512)]
 Url = Annotated[str, Meta(max_length=2048)]
@@ -77,7 +78,9 @@ async def upsert_product(conn: db.Db, project_id: str, said: ProductUpsert) -> P
                 raise duplicate("product", said.source_id or known.id, "source_id")
             return await _write_product(conn, project_id, known, fields)
         empty = ProductRow(new_id("product"), said.source_id, None, None, [], None, {}, NOT_YET, None)
-        made = await store.insert_product(conn, project_id, _merged(empty, fields, []))
+        new = _merged(empty, fields, [])
+        await checked(conn, project_id, "product", new.metadata)
+        made = await store.insert_product(conn, project_id, new)
         if made is not None:
             return made
 
@@ -117,7 +120,9 @@ async def upsert_sku(conn: db.Db, project_id: str, product_key: str, said: SkuUp
         empty = SkuRow(
             new_id("sku"), product.id, said.source_id, None, None, None, {}, None, {}, NOT_YET, None
         )  # fmt: skip
-        made = await store.insert_sku(conn, project_id, _merged(empty, fields, {}))
+        new = _merged(empty, fields, {})
+        await checked(conn, project_id, "product", new.metadata)
+        made = await store.insert_sku(conn, project_id, new)
         if made is not None:
             return made
 
@@ -159,11 +164,15 @@ async def _write_product(
     conn: db.Db, project_id: str, known: ProductRow, fields: dict[str, Any]
 ) -> ProductRow:
     merged = _merged(known, fields, [])
+    if "metadata" in fields:
+        await checked(conn, project_id, "product", merged.metadata, said=fields["metadata"] or ())
     return known if merged == known else await store.update_product(conn, project_id, merged)
 
 
 async def _write_sku(conn: db.Db, project_id: str, known: SkuRow, fields: dict[str, Any]) -> SkuRow:
     merged = _merged(known, fields, {})
+    if "metadata" in fields:
+        await checked(conn, project_id, "product", merged.metadata, said=fields["metadata"] or ())
     return known if merged == known else await store.update_sku(conn, project_id, merged)
 
 

@@ -18,6 +18,13 @@ class Credentials(msgspec.Struct, frozen=True):
     app_token: str
 
 
+class ManagementCredentials(msgspec.Struct, frozen=True):
+    """A key that changes how a project works; it does not open the shop's operations. Shown this once, too."""
+
+    management_id: str
+    management_token: str
+
+
 INSERT_PROJECT = """
     insert into projects (id, name, timezone, currency, case_sensitive_codes) values ($1, $2, $3, $4, $5)
 """
@@ -51,10 +58,18 @@ async def create_project(
 async def add_key(
     conn: db.Db, project_id: str, name: str = "server key", role: str = "server"
 ) -> Credentials:
-    """One more key, with role ``server`` or ``merchant``. Raises `ApiError` 404 for an unknown project."""
+    """One more key, with role ``server``, ``merchant`` or ``management``. Raises `ApiError` 404 for an unknown project."""
     if not await db.value(conn, PROJECT_EXISTS, project_id):
         raise not_found("project", project_id)
     return await _insert_key(conn, project_id, name, role)
+
+
+async def add_management_key(
+    conn: db.Db, project_id: str, name: str = "management key"
+) -> ManagementCredentials:
+    """A key for ``/management/v1/`` of this project alone. Raises `ApiError` 404 for an unknown project."""
+    made = await add_key(conn, project_id, name, "management")
+    return ManagementCredentials(made.app_id, made.app_token)
 
 
 async def revoke_key(conn: db.Db, project_id: str, app_id: str) -> bool:

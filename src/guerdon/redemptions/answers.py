@@ -7,13 +7,16 @@ import msgspec
 from msgspec import UNSET, Raw
 
 from guerdon.customers.locked import Seen as Customer
+from guerdon.definitions.snapshot import Tier
 from guerdon.engine import Decision, Outcome, Reason
+from guerdon.engine.situation import Category
 from guerdon.kit.call import Reply
 from guerdon.kit.clock import iso
 from guerdon.kit.errors import ApiError
 from guerdon.kit.ids import new_id
 from guerdon.orders.locked import Held, head_json, whole_json
 from guerdon.redemptions.asks import RedeemAsk, tracking_id
+from guerdon.redemptions.candidates import Candidate
 from guerdon.redemptions.gather import Seen
 from guerdon.redemptions.record import Row
 from guerdon.redemptions.shapes import (
@@ -25,6 +28,7 @@ from guerdon.redemptions.shapes import (
     RedemptionsMade,
     Related,
     RelatedRedemptions,
+    Told,
     Validation,
 )
 from guerdon.vouchers import shape
@@ -55,12 +59,28 @@ def voucher(voucher: Voucher) -> shape.Voucher:
     return shape.build(voucher, voucher.kept.body, voucher.campaign_name)
 
 
+def tier(tier: Tier) -> dict[str, Any]:
+    """A promotion tier, as redemptions show one."""
+    return {
+        "id": tier.id,
+        "name": tier.name,
+        "banner": tier.banner,
+        "action": {"discount": tier.body.get("discount")},
+        "hierarchy": tier.hierarchy,
+        "active": tier.active,
+        "category_id": tier.category_id,
+        "metadata": tier.metadata,
+        "campaign_id": tier.campaign_id,
+        "object": "promotion_tier",
+    }
+
+
 def redemption(
     row: Row,
     now: datetime,
     customer: Customer | None,
     order: bytes | None,
-    of: shape.Voucher | None = None,
+    of: Candidate | None = None,
     explained: Outcome | None = None,
 ) -> Redemption:
     """A redemption just made."""
@@ -79,7 +99,9 @@ def redemption(
         related_object_type=row.related_object_type,
         related_object_id=row.related_object_id,
         discount_amount=row.amount,
-        voucher=UNSET if of is None else of,
+        voucher=UNSET if of is None or of.voucher is None else voucher(of.voucher),
+        promotion_tier=UNSET if of is None or of.tier is None else tier(of.tier),
+        session=UNSET if row.session_key is None else {"key": row.session_key, "type": "LOCK"},
         explain=UNSET if explained is None else explanation(explained),
     )
 
@@ -90,10 +112,15 @@ def children(redemptions: list[Redemption]) -> RelatedRedemptions:
 
 
 def validation(
-    seen: Seen, ask: RedeemAsk, decision: Decision, vouchers: list[Voucher | None], customer: Customer | None
+    seen: Seen,
+    ask: RedeemAsk,
+    decision: Decision,
+    found: list[Candidate],
+    customer: Customer | None,
+    session: dict[str, Any] | None,
 ) -> bytes:
     """The answer to a validation, encoded."""
-    outs = [out(ask, outcome, voucher) for outcome, voucher in zip(decision.outcomes, vouchers, strict=True)]
+    outs = outs_of(seen, ask, decision, found)
     groups: dict[str, list[RedeemableOut]] = {"APPLICABLE": [], "INAPPLICABLE": [], "SKIPPED": []}
     for one in outs:
         groups[one.status].append(one)
@@ -111,31 +138,40 @@ def validation(
             inapplicable_redeemables=groups["INAPPLICABLE"] or UNSET,
             order=UNSET if decision.order is None else Raw(order_json(Held(decision.order))),
             tracking_id=tracking_id(ask.data.tracking_id, whose) or UNSET,
+            session=session or UNSET,
+            certificate=(ask.explain and decision.certificate) or UNSET,
             stacking_rules=seen.stacking,
         )
     )
 
 
-def out(ask: RedeemAsk, outcome: Outcome, voucher: Voucher | None) -> RedeemableOut:
+def outs_of(seen: Seen, ask: RedeemAsk, decision: Decision, found: list[Candidate]) -> list[RedeemableOut]:
+    """Every redeemable of an answer, in the order in which they were taken up."""
+    return [out(seen, ask, decision.outcomes[index], found[index]) for index in decision.sequence]
+
+
+def out(seen: Seen, ask: RedeemAsk, outcome: Outcome, candidate: Candidate) -> RedeemableOut:
     """One redeemable of an answer."""
-    one = RedeemableOut(outcome.status, outcome.redeemable.id, outcome.redeemable.object)
-    one.object = next(r.object for r in ask.data.redeemables if r.id == outcome.redeemable.id)
+    redeemable = outcome.redeemable
+    one = RedeemableOut(outcome.status, redeemable.id, redeemable.object)
     if ask.explain:
         one.explain = explanation(outcome)
     expand = (ask.data.options and ask.data.options.expand) or ()
-    if "redeemable" in expand and voucher is not None:
-        one.metadata = voucher.metadata
-        one.campaign_id = voucher.campaign_id or UNSET
-        one.campaign_name = one.name = voucher.campaign_name or UNSET
+    if "redeemable" in expand and (candidate.voucher is not None or candidate.tier is not None):
+        one.metadata = redeemable.metadata
+        one.campaign_id = redeemable.campaign_id or UNSET
+        campaign = seen.snapshot.campaigns.get(redeemable.campaign_id or "")
+        one.name = redeemable.name or UNSET
+        one.campaign_name = (campaign.name if campaign else redeemable.name) or UNSET
     if "category" in expand:
-        one.categories = []
+        one.categories = categories(seen, redeemable.category)
     if outcome.status == "APPLICABLE":
-        _applicable(one, outcome, voucher, expand)
+        _applicable(one, outcome, candidate, expand)
         return one
     reason = outcome.reason or Reason.NO_EFFECT
-    details = {"key": reason.key, "message": outcome.details or reason.message}
+    message = told(outcome)
     if outcome.status == "SKIPPED":
-        one.result = {"details": {"key": reason.key, "message": reason.message}}
+        one.result = {"details": {"key": reason.key, "message": message}}
         return one
     error = ErrorOut(
         code=reason.code,
@@ -143,49 +179,102 @@ def out(ask: RedeemAsk, outcome: Outcome, voucher: Voucher | None) -> Redeemable
         message=reason.message,
         details=outcome.details or reason.message,
         request_id=ask.request_id,
-        resource_id=outcome.redeemable.id,
-        resource_type=one.object,
+        resource_id=redeemable.id,
+        resource_type=redeemable.object,
+        error=None if outcome.message is None else {"message": outcome.message},
     )
-    one.result = {"error": error, "details": details}
+    one.result = {"error": error, "details": {"key": reason.key, "message": message}}
+    if outcome.bundle is not None:
+        one.result["bundle"] = outcome.bundle
     return one
 
 
-def _applicable(one: RedeemableOut, outcome: Outcome, voucher: Voucher | None, expand: Any) -> None:
-    body = voucher.kept.body if voucher is not None and voucher.kept is not None else {}
+def categories(seen: Seen, category: Category | None) -> list[dict[str, Any]]:
+    """A redeemable's category as `expand` shows it."""
+    if category is None:
+        return []
+    group = seen.stacking.group_of(category)
+    shown: dict[str, Any] = {"id": category.id, "name": category.name, "hierarchy": category.hierarchy}
+    if group != "common":
+        shown["stacking_rules_type"] = group.upper()
+    return [shown | {"object": "category"}]
+
+
+def _applicable(one: RedeemableOut, outcome: Outcome, candidate: Candidate, expand: Any) -> None:
+    voucher, tier = candidate.voucher, candidate.tier
+    body = tier.body if tier is not None else voucher.kept.body if voucher and voucher.kept else {}
     one.result = {"discount": body.get("discount")}
-    one.applicable_to = EMPTY_LIST
-    one.inapplicable_to = EMPTY_LIST
+    if outcome.bundle is not None:
+        one.result["bundle"] = outcome.bundle
+    chosen = outcome.chosen
+    one.applicable_to = EMPTY_LIST if chosen is None else _listed(chosen.applicable)
+    one.inapplicable_to = EMPTY_LIST if chosen is None else _listed(chosen.inapplicable)
     if outcome.order is not None and (not expand or "order" in expand):
         one.order = Raw(order_json(Held(outcome.order)))
 
 
+def _listed(entries: list[dict[str, Any]]) -> dict[str, Any]:
+    return (
+        {"data": entries, "total": len(entries), "data_ref": "data", "object": "list"}
+        if entries
+        else EMPTY_LIST
+    )
+
+
 def explanation(outcome: Outcome) -> Explanation:
     """Every check in the order made, and how the discount came about."""
-    return Explanation(checks=outcome.trace or [], discount=outcome.steps or [])
+    return Explanation(
+        checks=outcome.trace or [], discount=outcome.steps or [], nearest_change=outcome.hint or UNSET
+    )
+
+
+def told(outcome: Outcome) -> str:
+    """Why a redeemable does not apply, in words fit to stand alone: the rule's own, else ours."""
+    reason = outcome.reason or Reason.NO_EFFECT
+    details = outcome.details
+    if details == outcome.redeemable.id:
+        details = None
+    return outcome.message or details or reason.message
+
+
+def whole_explanation(decision: Decision) -> Explanation:
+    """What became of each of several redeemables, in the order in which they were taken up."""
+    each: list[Told] = []
+    for index in decision.sequence:
+        outcome = decision.outcomes[index]
+        one = Told(outcome.redeemable.id, outcome.redeemable.object, outcome.status, explanation(outcome))
+        if outcome.status != "APPLICABLE":
+            one.key, one.message = (outcome.reason or Reason.NO_EFFECT).key, told(outcome)
+        each.append(one)
+    change = decision.outcomes[main_reason(decision)[1]].hint
+    return Explanation(checks=[], discount=[], nearest_change=change or UNSET, redeemables=each)
 
 
 def main_reason(decision: Decision) -> tuple[Reason, int]:
     """Why a request as a whole is refused: the first that does not apply, else the first that was passed over."""
     for status in ("INAPPLICABLE", "SKIPPED"):
-        for index, outcome in enumerate(decision.outcomes):
+        for index in decision.sequence:
+            outcome = decision.outcomes[index]
             if outcome.status == status:
                 return outcome.reason or Reason.NO_EFFECT, index
     raise AssertionError("refused without a reason")
 
 
 def refusal(
-    seen: Seen, ask: RedeemAsk, decision: Decision, vouchers: list[Voucher | None], reason: Reason, index: int
+    seen: Seen, ask: RedeemAsk, decision: Decision, found: list[Candidate], reason: Reason, index: int
 ) -> Reply:
     """A refused redemption as an error, with every redeemable's own reason."""
     outcome = decision.outcomes[index]
-    asked = ask.data.redeemables[index]
-    outs = [out(ask, o, v) for o, v in zip(decision.outcomes, vouchers, strict=True)]
+    asked = found[index].asked
+    outs = outs_of(seen, ask, decision, found)
     extra: dict[str, Any] = {"redeemable_type": asked.object, "redeemable_id": asked.id}
     inapplicable = [one for one in outs if one.status == "INAPPLICABLE"]
     skipped = [one for one in outs if one.status == "SKIPPED"]
     if len(outs) > 1 or ask.explain:
         extra |= {"inapplicable_redeemables": inapplicable} if inapplicable else {}
         extra |= {"skipped_redeemables": skipped} if skipped else {}
+    if outcome.message is not None:
+        extra["error"] = {"message": outcome.message}
     key = reason.key
     if len(outs) > 1 and seen.stacking.redeemables_application_mode == "PARTIAL":
         key = "no_applicable_redeemables"
@@ -193,7 +282,7 @@ def refusal(
         reason.code,
         key,
         reason.message,
-        outcome.details or reason.message,
+        outcome.message or outcome.details or reason.message,
         resource_id=asked.id,
         resource_type=asked.object,
         extra=extra,
@@ -202,11 +291,11 @@ def refusal(
 
 
 def leftovers(
-    made: RedemptionsMade, ask: RedeemAsk, decision: Decision, vouchers: list[Voucher | None]
+    made: RedemptionsMade, seen: Seen, ask: RedeemAsk, decision: Decision, found: list[Candidate]
 ) -> None:
     """In PARTIAL mode, what was left out and why."""
     if len(made.redemptions) == len(decision.outcomes):
         return
-    outs = [out(ask, o, v) for o, v in zip(decision.outcomes, vouchers, strict=True)]
+    outs = outs_of(seen, ask, decision, found)
     made.inapplicable_redeemables = [one for one in outs if one.status == "INAPPLICABLE"] or UNSET
     made.skipped_redeemables = [one for one in outs if one.status == "SKIPPED"] or UNSET

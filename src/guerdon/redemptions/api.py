@@ -6,11 +6,12 @@ from msgspec import UNSET
 
 from guerdon.kit import db
 from guerdon.kit.call import Call, Reply, Route
-from guerdon.kit.errors import ApiError, invalid_query, not_found
+from guerdon.kit.errors import ApiError, Fault, invalid_payload, invalid_query, not_found
 from guerdon.kit.paging import page
 from guerdon.redemptions import store
 from guerdon.redemptions.asks import RollbackAsk, redeem_ask
 from guerdon.redemptions.desk import Desk
+from guerdon.redemptions.holds import release, use_sessions
 from guerdon.redemptions.shapes import (
     Redemption,
     RedemptionsListed,
@@ -85,6 +86,17 @@ async def get_voucher_redemptions(
     )
 
 
+async def release_session(call: Call, code: str, session_key: str) -> None:
+    """Let go what a session holds of a code."""
+    key = code_key(code, call.caller.case_sensitive_codes)
+    ids = [code] if code.startswith("v_") else []
+    vouchers = await look(call.db, call.project_id, [key], ids, lock=False)
+    if not vouchers or not vouchers[0].living:
+        raise not_found("voucher", code)
+    if not await release(call.db, call.project_id, session_key, vouchers[0].id):
+        raise not_found("session", session_key)
+
+
 TERMS_BODY = "select body from voucher_terms where project_id = $1 and id = $2"
 
 
@@ -93,12 +105,23 @@ async def _page(call: Call, listing: Any, *args: Any) -> Any:
 
 
 async def validate(call: Call, data: ValidationIn) -> Validation | Reply:
-    """Tell whether codes apply to an order, and what each takes off.
+    """Tell whether codes and promotions apply to an order, and what each takes off.
 
     A refusal is 200 with `valid: false`. `options.explain: true` adds every check and the origin of every number.
     """
-    ask = redeem_ask(call.caller, call.request_id, call.path, data, dry=True, key=None, mark=b"")
-    return await _desk(call).validate(ask)
+    if data.session is None:
+        ask = redeem_ask(call.caller, call.request_id, call.path, data, dry=True, key=None, mark=b"")
+        return await _desk(call).validate(ask)
+    if data.at is not None or data.drafts is not None:
+        raise invalid_payload(
+            Fault("session", "nothing can be held for another time or of what is not saved")
+        )
+    await use_sessions(call.state.pool, call.project_id)
+    key = call.idempotency_key
+    mark = b"" if key is None else call.fingerprint()
+    return await _desk(call).write(
+        redeem_ask(call.caller, call.request_id, call.path, data, dry=True, key=key, mark=mark)
+    )
 
 
 async def redeem(call: Call, data: ValidationIn) -> RedemptionsMade | Reply:
@@ -106,6 +129,11 @@ async def redeem(call: Call, data: ValidationIn) -> RedemptionsMade | Reply:
 
     A refusal is a 4xx and is recorded as a failed redemption. Send an Idempotency-Key to make repeats safe.
     """
+    for name in ("at", "drafts"):
+        if getattr(data, name) is not None:
+            raise invalid_payload(
+                Fault(name, "belongs to validations and qualifications, which write nothing")
+            )
     key = call.idempotency_key
     mark = b"" if key is None else call.fingerprint()
     ask = redeem_ask(call.caller, call.request_id, call.path, data, dry=False, key=key, mark=mark)
@@ -218,5 +246,6 @@ ROUTES = [
     Route(method="GET", path="/v1/redemptions/{redemption_id}", handler=get_redemption, tag="Redemptions"),
     Route(method="POST", path="/v1/redemptions/{redemption_id}/rollback", handler=roll_back, tag="Redemptions", kind="flow"),
     Route(method="POST", path="/v1/redemptions/{parent_redemption_id}/rollbacks", handler=roll_back_stack, tag="Redemptions", kind="flow", roles=SERVER),
+    Route(method="DELETE", path="/v1/vouchers/{code}/sessions/{session_key}", handler=release_session, tag="Vouchers", kind="write", status=204),
     Route(method="GET", path="/v1/vouchers/{code}/redemption", handler=get_voucher_redemptions, tag="Redemptions"),
 ]  # fmt: skip

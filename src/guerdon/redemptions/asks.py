@@ -10,6 +10,7 @@ from guerdon.customers.locked import CustomerIn
 from guerdon.engine import EngineError, Order, order_from, price_order
 from guerdon.kit.auth import Caller
 from guerdon.kit.errors import ApiError, Fault, invalid_payload
+from guerdon.redemptions.holds import key_of
 from guerdon.redemptions.shapes import RollbackIn, ValidationIn
 from guerdon.vouchers.store import code_key
 
@@ -33,17 +34,30 @@ class RedeemAsk(Ask, gc=False, kw_only=True):
     dry: bool
     code_keys: list[str]
     voucher_ids: list[str]
+    session_key: str | None
     order: Order | None
     priced: bool
     products: list[str]
     customer: CustomerIn | None
     referrer: CustomerIn | None
     explain: bool
+    ruled: bool = False
+    """Whether rules or formulas want to know more than the order's amounts and the time; known after gathering."""
+    open: bool = False
+    """Whether everything there is may be asked for (qualifications): then rules may want to know anything."""
+    found: list[Any] | None = None
+    """What the redeemables turned out to be, in the batch at hand."""
+    known: Order | None = None
+    """The order as sent with what is stored about its products, in the batch at hand."""
+
+    @property
+    def hypothetical(self) -> bool:
+        """Whether it asks about another instant or things that are not saved, so that it is decided by itself."""
+        return self.data.at is not None or self.data.drafts is not None
 
     def named(self) -> list[CustomerIn]:
-        """The customers to look up. A validation makes none, so it needs only those named by id alone."""
-        people = [person for person in (self.customer, self.referrer) if person is not None]
-        return [person for person in people if person.id is not None] if self.dry else people
+        """The customers to look up."""
+        return [person for person in (self.customer, self.referrer) if person is not None]
 
 
 class RollbackAsk(Ask, gc=False, kw_only=True):
@@ -71,6 +85,8 @@ def redeem_ask(
     caller: Caller, request_id: str, path: str, data: ValidationIn, *, dry: bool, key: str | None, mark: bytes
 ) -> RedeemAsk:
     """Check and prepare a validation or redemption. Raises `ApiError` 400 with the path of what does not fit."""
+    if len(data.redeemables) > 1 and any(one.object == "promotion_stack" for one in data.redeemables):
+        raise _stack_is_not_alone()
     ids = [redeemable.id for redeemable in data.redeemables]
     keys = [code_key(code, caller.case_sensitive_codes) for code in ids]
     if len(set(keys)) != len(keys):
@@ -95,6 +111,7 @@ def redeem_ask(
         data=data,
         dry=dry,
         code_keys=keys,
+        session_key=None if data.session is None else key_of(data.session),
         voucher_ids=[i for i in ids if i.startswith("v_") and len(i) == VOUCHER_ID_LENGTH],
         order=prepared,
         priced=priced,
@@ -105,6 +122,14 @@ def redeem_ask(
         referrer=order and (order.referrer or _by_id(order.referrer_id)),
         explain=bool(options and options.explain),
     )
+
+
+def _stack_is_not_alone() -> ApiError:
+    return ApiError(
+        400, "invalid_redeemables", "Invalid redeemables",
+        "A promotion stack is a request of its own; leave the others out.",
+        faults=[Fault("redeemables", "a promotion_stack may not stand beside others")],
+    )  # fmt: skip
 
 
 def named_twice(code: str, index: int) -> ApiError:
@@ -118,6 +143,17 @@ def named_twice(code: str, index: int) -> ApiError:
 
 def _by_id(customer_id: str | None) -> CustomerIn | None:
     return None if customer_id is None else CustomerIn(id=customer_id)
+
+
+def products_of(order: Any) -> list[str]:
+    """All products and SKUs that the lines of an order name."""
+    names: list[str] = []
+    for item in order.items or ():
+        names.extend(n for n in (item.product_id, item.sku_id, item.source_id) if n)
+        names.extend(
+            n for ref in (item.product, item.sku) if ref is not None for n in (ref.id, ref.source_id) if n
+        )
+    return names
 
 
 def _unpriced(order: Any) -> list[str]:

@@ -1,9 +1,10 @@
 """One batch: gather, decide, record, commit. A batch of one is what a request alone would be."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from msgspec import Struct
 
+from guerdon.definitions.changes import hold
 from guerdon.kit import db, idempotency
 from guerdon.kit.call import Reply
 from guerdon.kit.errors import ApiError
@@ -11,8 +12,8 @@ from guerdon.kit.web import ENCODER
 from guerdon.redemptions import redeem, rollback
 from guerdon.redemptions.asks import Ask, RedeemAsk, RollbackAsk
 from guerdon.redemptions.gather import Seen, gather
+from guerdon.redemptions.memory import Memory
 from guerdon.redemptions.record import Kept, Writes, record
-from guerdon.vouchers.locked import TermsCache
 
 WRITTEN = "select 1 from redemptions where project_id = $1 and id = $2"
 
@@ -37,7 +38,7 @@ async def write_batch(
     conn: db.Conn,
     project_id: str,
     asks: Sequence[Ask],
-    terms: TermsCache,
+    memory: Memory,
     guesses: int,
     doubt: Doubt | None = None,
 ) -> list[Reply | Exception]:
@@ -45,12 +46,30 @@ async def write_batch(
 
     `doubt` is what is left of an earlier try of the very same batch. Raises `CommitInDoubt`.
     """
+    also: set[str] = set()
+    while True:
+        try:
+            return await _write(conn, project_id, asks, memory, guesses, doubt, also)
+        except redeem.Unforeseen as tallies:
+            also |= tallies.keys
+
+
+async def _write(
+    conn: db.Conn,
+    project_id: str,
+    asks: Sequence[Ask],
+    memory: Memory,
+    guesses: int,
+    doubt: Doubt | None,
+    also: Collection[str],
+) -> list[Reply | Exception]:
     redeems = [ask for ask in asks if isinstance(ask, RedeemAsk)]
     rollbacks = [ask for ask in asks if isinstance(ask, RollbackAsk)]
     tx = conn.transaction()
     await tx.start()
     try:
-        seen = await gather(conn, project_id, redeems, rollbacks, terms, lock=True)
+        await hold(conn, project_id)
+        seen = await gather(conn, project_id, redeems, rollbacks, memory, lock=True, also=also)
         # The earlier try held the locks that are ours now, so it has ended, one way or the other.
         if doubt is not None and await db.value(conn, WRITTEN, project_id, doubt.written) is not None:
             await tx.rollback()
@@ -101,10 +120,30 @@ def _decide(seen: Seen, ask: Ask, writes: Writes, guesses: int) -> Reply:
 
 
 async def read_batch(
-    conn: db.Conn, project_id: str, asks: Sequence[RedeemAsk], terms: TermsCache, guesses: int
+    conn: db.Conn, project_id: str, asks: Sequence[RedeemAsk], memory: Memory, guesses: int
 ) -> list[Reply | Exception]:
-    """Answer validations: the same gathering without locks, the same decision, nothing recorded."""
-    seen = await gather(conn, project_id, asks, [], terms, lock=False)
+    """Answer validations: the same gathering without locks, the same decision, nothing recorded.
+
+    Each that asks about another instant or brings drafts is decided by itself, on what it sees alone.
+    """
+    together = [ask for ask in asks if not ask.hypothetical]
+    replies = iter(await _read(conn, project_id, together, memory, guesses) if together else ())
+    told: list[Reply | Exception] = []
+    for ask in asks:
+        if not ask.hypothetical:
+            told.append(next(replies))
+            continue
+        try:
+            told.extend(await _read(conn, project_id, [ask], memory, guesses))
+        except ApiError as error:
+            told.append(error)
+    return told
+
+
+async def _read(
+    conn: db.Conn, project_id: str, asks: Sequence[RedeemAsk], memory: Memory, guesses: int
+) -> list[Reply | Exception]:
+    seen = await gather(conn, project_id, asks, [], memory, lock=False)
     writes = Writes()
     replies: list[Reply | Exception] = []
     for ask in asks:

@@ -8,8 +8,8 @@ from guerdon.kit.lane import Lane
 from guerdon.kit.log import get_logger
 from guerdon.redemptions.asks import Ask, RedeemAsk, RollbackAsk
 from guerdon.redemptions.batch import CommitInDoubt, Doubt, read_batch, write_batch
+from guerdon.redemptions.memory import Memory
 from guerdon.settings import Settings
-from guerdon.vouchers.locked import TermsCache
 
 logger = get_logger()
 
@@ -23,7 +23,7 @@ class Desk:
         self._batches = 0
         self._analyzing: asyncio.Task[None] | None = None
         self._guesses = settings.code_guesses_per_minute
-        self._terms = TermsCache()
+        self.memory = Memory()
         self._doubt: Doubt | None = None
         self._write_conn: db.Connection | None = None
         self._read_conn: db.Connection | None = None
@@ -63,7 +63,7 @@ class Desk:
         if doubt is not None and doubt.asks is not asks:
             doubt = None
         try:
-            return await write_batch(conn, project_id, asks, self._terms, self._guesses, doubt)
+            return await write_batch(conn, project_id, asks, self.memory, self._guesses, doubt)
         except db.ConnectionLost as lost:
             self._doubt = lost.doubt if isinstance(lost, CommitInDoubt) else doubt
             conn.terminate()  # it may not know yet that it is lost
@@ -72,7 +72,7 @@ class Desk:
     async def _read(self, project_id: str, asks: list[RedeemAsk]) -> list[Reply | Exception]:
         conn = self._read_conn = await self._alive(self._read_conn)
         try:
-            return await read_batch(conn, project_id, asks, self._terms, self._guesses)
+            return await read_batch(conn, project_id, asks, self.memory, self._guesses)
         except db.ConnectionLost:
             conn.terminate()
             raise

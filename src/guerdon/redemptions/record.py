@@ -10,7 +10,9 @@ from guerdon.customers import locked as customers
 from guerdon.kit import db, outbox
 from guerdon.kit.outbox import Event
 from guerdon.orders import locked as orders
+from guerdon.redemptions import holds, tallies
 from guerdon.redemptions.gather import Seen, Taken
+from guerdon.redemptions.holds import Hold
 from guerdon.vouchers import locked as vouchers
 from guerdon.vouchers.locked import Voucher
 
@@ -18,7 +20,8 @@ from guerdon.vouchers.locked import Voucher
 COLUMNS = (
     "project_id", "id", "object", "parent_id", "redemption_id", "result", "status", "failure_code",
     "failure_message", "reason", "related_object_type", "related_object_id", "voucher_id", "voucher_code",
-    "campaign_id", "customer_id", "order_id", "tracking_id", "metadata", "channel_id", "amount", "given", "order",
+    "promotion_tier_id", "campaign_id", "customer_id", "order_id", "session_key", "tracking_id", "metadata",
+    "channel_id", "amount", "given", "takes", "order",
     "items", "explain", "created_at",
 )  # fmt: skip
 
@@ -48,14 +51,17 @@ class Row(Struct, gc=False, kw_only=True):
     related_object_id: str
     voucher_id: str | None = None
     voucher_code: str | None = None
+    promotion_tier_id: str | None = None
     campaign_id: str | None = None
     customer_id: str | None = None
     order_id: str | None = None
+    session_key: str | None = None
     tracking_id: str | None = None
     metadata: Any = None
     channel_id: str | None = None
     amount: int = 0
     given: str | None = None
+    takes: str | None = None
     order: str | None = None
     items: str | None = None
     explain: str | None = None
@@ -81,6 +87,9 @@ class Writes(Struct):
     events: list[Event] = field(default_factory=list)
     request_ids: list[str | None] = field(default_factory=list)
     kept: list[Kept] = field(default_factory=list)
+    tallies: dict[str, int] = field(default_factory=dict)
+    released: list[tuple[str, str]] = field(default_factory=list)
+    holds: list[Hold] = field(default_factory=list)
 
     def tell(self, request_id: str, event: Event) -> None:
         """Add an event."""
@@ -100,6 +109,8 @@ async def record(conn: db.Conn, seen: Seen, writes: Writes) -> None:
         await _take_back(conn, project_id, list(writes.taken.values()))
     used = [voucher for voucher in writes.vouchers.values() if voucher.uses]
     await vouchers.take(conn, project_id, sorted(used, key=lambda voucher: voucher.id))
+    await tallies.write(conn, project_id, writes.tallies)
+    await holds.write(conn, project_id, writes.released, writes.holds)
     await outbox.emit_for(conn, project_id, writes.events, writes.request_ids)
     if writes.kept:
         await _keep_answers(conn, project_id, sorted(writes.kept, key=lambda kept: kept.key))

@@ -9,17 +9,14 @@ from guerdon.customers.locked import CustomerIn
 from guerdon.customers.locked import Seen as Customer
 from guerdon.engine import (
     Decision,
-    EngineError,
     Facts,
     Order,
     Outcome,
     Reason,
-    Redeemable,
     decide,
-    price_order,
-    resume_order,
 )
 from guerdon.engine.order import copy_order
+from guerdon.engine.situation import Situation
 from guerdon.kit.call import Reply
 from guerdon.kit.clock import iso
 from guerdon.kit.errors import ApiError, not_found
@@ -27,13 +24,25 @@ from guerdon.kit.ids import new_id, new_ids
 from guerdon.kit.outbox import Event
 from guerdon.orders.locked import Held
 from guerdon.redemptions import answers
-from guerdon.redemptions.asks import RedeemAsk, engine_fault, named_twice, tracking_id
+from guerdon.redemptions.asks import RedeemAsk, named_twice, tracking_id
+from guerdon.redemptions.candidates import Candidate
+from guerdon.redemptions.counted import situation_of, used_by_others
 from guerdon.redemptions.gather import Seen
+from guerdon.redemptions.holds import Hold, answer, ends
+from guerdon.redemptions.metadata import check_metadata
 from guerdon.redemptions.record import Kept, Row, Writes
 from guerdon.redemptions.shapes import RedemptionsMade
-from guerdon.vouchers.locked import Voucher
 
 encode = msgspec.json.Encoder(decimal_format="number").encode
+
+
+class Unforeseen(Exception):
+    """A request uses tallies that were not locked for it: another of its batch made the order it names, or a gift
+    that another code adds has a budget. The batch begins again, with them."""
+
+    def __init__(self, keys: set[str]) -> None:
+        super().__init__(sorted(keys))
+        self.keys = keys
 
 
 def settle(seen: Seen, ask: RedeemAsk, writes: Writes, guesses: int) -> Reply:
@@ -42,33 +51,81 @@ def settle(seen: Seen, ask: RedeemAsk, writes: Writes, guesses: int) -> Reply:
     `guesses` is how many unknown codes a key may ask for in a minute.
     """
     _slow_down(seen, ask, guesses)
+    check_metadata(seen, ask)
     if len(ask.data.redeemables) > seen.stacking.redeemables_limit:
         raise too_many(seen.stacking.redeemables_limit)
     for person in (ask.customer, ask.referrer):
         if person is not None and person.id and seen.customers.find(person) is None:
             raise not_found("customer", person.id)
-    held, order = _order(seen, ask)
-    vouchers = [_voucher(seen, ask, index) for index in range(len(ask.code_keys))]
+    held, order = seen.order_for(ask)
+    found = seen.candidates(ask)
     if ask.voucher_ids:
-        _must_differ(ask, vouchers)
-    decision = decide(
-        Facts(
-            order=order,
-            redeemables=[_facts(ask, index, voucher) for index, voucher in enumerate(vouchers)],
-            now=seen.now,
-            zone=seen.zone,
-            stacking=seen.stacking,
-            catalog=seen.catalog,
-            explain=ask.explain,
-        )
+        _must_differ(ask, found)
+    facts = Facts(
+        redeemables=[one.redeemable for one in found],
+        situation=_situation(seen, ask, order),
+        stacking=seen.stacking,
+        catalog=seen.known if ask.ruled else seen.catalog,
+        explain=ask.explain,
     )
+    decision = decide(facts)
     _count_misses(seen, ask, decision, guesses)
     if ask.dry:
-        return Reply(answers.validation(seen, ask, decision, vouchers, seen.customers.find(ask.customer)))
+        session = _hold(seen, ask, decision, found, writes) if decision.valid else None
+        return Reply(
+            answers.validation(seen, ask, decision, found, seen.customers.find(ask.customer), session)
+        )
     customer = _take_up(seen, ask, ask.customer, writes)
     if not decision.valid:
-        return _refuse(seen, ask, decision, vouchers, customer, writes)
-    return _redeem(seen, ask, decision, vouchers, customer, held, writes)
+        if not ask.explain:  # what is kept of a failure tells why, whoever asks later
+            facts.explain = True
+            decision = decide(facts)
+        return _refuse(seen, ask, decision, found, customer, writes)
+    return _redeem(seen, ask, decision, found, customer, held, writes)
+
+
+def _situation(seen: Seen, ask: RedeemAsk, order: Order | None) -> Situation:
+    if not ask.ruled:
+        return Situation(now=seen.now, zone=seen.zone, week_start=seen.week_start, order=order, initial=order)
+    return situation_of(seen, ask, order, used_by_others(seen, ask.session_key))
+
+
+def _hold(
+    seen: Seen, ask: RedeemAsk, decision: Decision, found: list[Candidate], writes: Writes
+) -> dict[str, Any] | None:
+    """Hold for the request's session what it was told it can have; a session's earlier holds on it are replaced."""
+    session, key = ask.data.session, ask.session_key
+    if session is None or key is None:
+        return None
+    until = ends(session, seen.now)
+    for index in decision.applied:
+        outcome, candidate = decision.outcomes[index], found[index]
+        name = candidate.redeemable.key
+        _let_go(seen, key, name, writes)
+        _must_be_locked(seen, outcome)
+        wanted = {f"v:{name}": 1} if candidate.voucher is not None else {}
+        for what, amount in (wanted | outcome.takes).items():
+            hold = Hold(key, what, name, amount, until)
+            writes.holds.append(hold)
+            seen.holds.setdefault(what, []).append(hold)
+    return answer(session, key)
+
+
+def _must_be_locked(seen: Seen, outcome: Outcome) -> None:
+    if missing := outcome.takes.keys() - seen.tallies.keys():
+        raise Unforeseen(missing)
+
+
+def _let_go(seen: Seen, session_key: str, redeemable_id: str, writes: Writes) -> None:
+    """Release what a session holds of a redeemable."""
+    writes.released.append((session_key, redeemable_id))
+
+    def stays(hold: Hold) -> bool:
+        return hold.session_key != session_key or hold.redeemable_id != redeemable_id
+
+    writes.holds = [hold for hold in writes.holds if stays(hold)]
+    for what, holds in seen.holds.items():
+        seen.holds[what] = [hold for hold in holds if stays(hold)]
 
 
 def _take_up(seen: Seen, ask: RedeemAsk, person: CustomerIn | None, writes: Writes) -> Customer | None:
@@ -96,7 +153,7 @@ def too_many_guesses(seen: Seen, guesses: int) -> ApiError:
     return ApiError(
         429, "too_many_unknown_codes", "Too many requests",
         f"This key asked for {guesses} unknown codes within a minute; it may go on when the next one begins.",
-        headers={"Retry-After": str(60 - seen.now.second)},
+        headers={"Retry-After": str(60 - seen.clock.second)},
     )  # fmt: skip
 
 
@@ -110,75 +167,43 @@ def _count_misses(seen: Seen, ask: RedeemAsk, decision: Decision, guesses: int) 
             raise too_many_guesses(seen, guesses)
 
 
-def _order(seen: Seen, ask: RedeemAsk) -> tuple[Held | None, Order | None]:
-    """The order to decide on: the stored one if it exists, whatever was sent with it; else the one sent."""
-    if ask.order is None:
-        return None, None
-    held = seen.order_named(ask.order.id, ask.order.source_id)
-    if held is not None:
-        return held, resume_order(held.order)
-    if ask.order.id is not None:
-        raise not_found("order", ask.order.id)
-    if ask.priced:
-        return None, ask.order
-    try:
-        return None, price_order(ask.order, seen.catalog)
-    except EngineError as error:
-        raise engine_fault(error) from None
-
-
-def _voucher(seen: Seen, ask: RedeemAsk, index: int) -> Voucher | None:
-    asked = ask.data.redeemables[index]
-    return seen.voucher_named(ask.code_keys[index], asked.id) if asked.object == "voucher" else None
-
-
-def _must_differ(ask: RedeemAsk, vouchers: list[Voucher | None]) -> None:
+def _must_differ(ask: RedeemAsk, found: list[Candidate]) -> None:
     """A voucher named by its code and by its id is named twice."""
-    for index, voucher in enumerate(vouchers):
-        if voucher is not None and any(voucher is before for before in vouchers[:index]):
+    for index, one in enumerate(found):
+        if one.voucher is not None and any(one.voucher is before.voucher for before in found[:index]):
             raise named_twice(ask.data.redeemables[index].id, index)
-
-
-def _facts(ask: RedeemAsk, index: int, voucher: Voucher | None) -> Redeemable:
-    asked = ask.data.redeemables[index].id
-    if voucher is None or voucher.kept is None:
-        return Redeemable(id=asked, found=False)
-    return Redeemable(
-        id=asked,
-        terms=voucher.kept.terms,
-        active=voucher.active,
-        campaign_active=voucher.campaign_active,
-        redeemed_quantity=voucher.redeemed_quantity,
-    )
 
 
 def _redeem(
     seen: Seen,
     ask: RedeemAsk,
     decision: Decision,
-    vouchers: list[Voucher | None],
+    found: list[Candidate],
     customer: Customer | None,
     held: Held | None,
     writes: Writes,
 ) -> Reply:
-    applied = [i for i, outcome in enumerate(decision.outcomes) if outcome.status == "APPLICABLE"]
+    applied = decision.applied
     # Ids that sort as the stack does, the parent last: lists show redemptions of one instant by their ids.
     ids = sorted(new_ids("redemption", len(applied) + (len(applied) > 1)))
     parent = ids.pop() if len(applied) > 1 else None
     made_of = dict(zip(ids, applied, strict=True))
-    final = _save_order(seen, ask, decision.order, held, customer, made_of, parent, writes)
+    final = _save_order(seen, ask, found, decision.order, held, customer, made_of, parent, writes)
     final_json = None if final is None else answers.order_json(final)
     made = RedemptionsMade(redemptions=[])
     for redemption_id, index in zip(ids, applied, strict=True):
-        outcome, voucher = decision.outcomes[index], vouchers[index]
-        assert voucher is not None
-        voucher.use(1)
-        writes.vouchers[voucher.id] = voucher
+        outcome, one = decision.outcomes[index], found[index]
+        if one.voucher is not None:
+            one.voucher.use(1)
+            writes.vouchers[one.voucher.id] = one.voucher
+        if ask.session_key is not None:
+            _let_go(seen, ask.session_key, one.redeemable.key, writes)
         order_json, shown = final_json, final
         if parent is not None and outcome.order is not None and final is not None:
             shown = _headed(outcome.order, final.order)
             order_json = answers.order_json(shown)
-        row = _row(ask, redemption_id, parent, voucher, outcome, customer, shown)
+        row = _row(ask, redemption_id, parent, one, outcome, customer, shown)
+        row.takes = _count(seen, outcome, writes)
         if shown is not final and shown is not None:
             row.items = _text(shown.items_json)  # a state in between: the order itself will not show it
         writes.rows.append(row)
@@ -188,7 +213,7 @@ def _redeem(
                 seen.now,
                 customer,
                 order_json,
-                answers.voucher(voucher),
+                one,
                 outcome if ask.explain else None,
             )
         )
@@ -202,10 +227,31 @@ def _redeem(
         writes.tell(ask.request_id, Event("redemption.succeeded", parent, row.customer_id))
     if final_json is not None:
         made.order = Raw(final_json)
-    answers.leftovers(made, ask, decision, vouchers)
+    if ask.explain and decision.certificate is not None:
+        made.certificate = decision.certificate
+    answers.leftovers(made, seen, ask, decision, found)
     if parent is None and final_json is not None:
         return _with_order_kept_once(ask, made, writes, ids[0], final_json)
     return Reply(encode(made))
+
+
+def _count(seen: Seen, outcome: Outcome, writes: Writes) -> str | None:
+    """Take from the tallies what a redemption uses. What it took of the value of orders and of budgets of units is
+    kept with the redemption.
+    """
+    _must_be_locked(seen, outcome)
+    units: dict[str, int] = {}
+    value: int | None = None
+    for key, amount in outcome.takes.items():
+        measure = key.split("|", 2)[1]
+        if measure == "orders":
+            value = amount
+        elif measure.startswith("units:"):
+            units[key] = amount
+        seen.tallies[key] += amount
+        writes.tallies[key] = writes.tallies.get(key, 0) + amount
+    kept = ({} if value is None else {"orders": value}) | ({"units": units} if units else {})
+    return encode(kept).decode() if kept else None
 
 
 def _parent_row(
@@ -241,19 +287,22 @@ def _row(
     ask: RedeemAsk,
     redemption_id: str,
     parent: str | None,
-    voucher: Voucher,
+    one: Candidate,
     outcome: Outcome,
     customer: Customer | None,
     shown: Held | None,
 ) -> Row:
-    given = outcome.given
+    given, voucher = outcome.given, one.voucher
     return Row(
         id=redemption_id,
         parent_id=parent,
-        related_object_id=voucher.id,
-        voucher_id=voucher.id,
-        voucher_code=voucher.code,
-        campaign_id=voucher.campaign_id,
+        related_object_type=one.redeemable.object,
+        related_object_id=one.redeemable.key,
+        voucher_id=None if voucher is None else voucher.id,
+        voucher_code=None if voucher is None else voucher.code,
+        promotion_tier_id=None if one.tier is None else one.tier.id,
+        campaign_id=one.redeemable.campaign_id,
+        session_key=ask.session_key,
         customer_id=customer.id if customer is not None else None,
         order_id=shown.order.id if shown is not None else None,
         tracking_id=tracking_id(ask.data.tracking_id, customer),
@@ -269,6 +318,7 @@ def _row(
 def _save_order(
     seen: Seen,
     ask: RedeemAsk,
+    found: list[Candidate],
     decided: Order | None,
     held: Held | None,
     customer: Customer | None,
@@ -296,7 +346,7 @@ def _save_order(
     if customer is not None:
         order.customer_id = customer.id
         order.customer = {"id": customer.id, "object": "customer"}
-    order.redemptions = (order.redemptions or {}) | _mentions(seen, ask, redemptions, parent)
+    order.redemptions = (order.redemptions or {}) | _mentions(seen, found, redemptions, parent)
     if held.new and held not in seen.orders:
         seen.hold(held)
     change = "order.created" if before is None else "order.updated"
@@ -314,7 +364,9 @@ def freeze(seen: Seen, writes: Writes, held: Held) -> None:
             redemption.items = items
 
 
-def _mentions(seen: Seen, ask: RedeemAsk, redemptions: dict[str, int], parent: str | None) -> dict[str, Any]:
+def _mentions(
+    seen: Seen, found: list[Candidate], redemptions: dict[str, int], parent: str | None
+) -> dict[str, Any]:
     date = iso(seen.now)
     if parent is not None:
         return {
@@ -328,8 +380,8 @@ def _mentions(seen: Seen, ask: RedeemAsk, redemptions: dict[str, int], parent: s
     return {
         redemption_id: {
             "date": date,
-            "related_object_type": "voucher",
-            "related_object_id": (_voucher(seen, ask, index) or ask.data.redeemables[index]).id,
+            "related_object_type": found[index].redeemable.object,
+            "related_object_id": found[index].redeemable.key,
         }
         for redemption_id, index in redemptions.items()
     }
@@ -353,7 +405,7 @@ def _refuse(
     seen: Seen,
     ask: RedeemAsk,
     decision: Decision,
-    vouchers: list[Voucher | None],
+    found: list[Candidate],
     customer: Customer | None,
     writes: Writes,
 ) -> Reply:
@@ -367,13 +419,14 @@ def _refuse(
     single = len(decision.outcomes) == 1
     for i in [0] if single else failing:
         outcome = decision.outcomes[i]
-        row = _failed_row(ask, outcome, vouchers[i], customer, shown)
+        row = _failed_row(ask, outcome, found[i], customer, shown)
         row.id, row.parent_id = (parent, None) if single else (new_id("failed_redemption"), parent)
         writes.rows.append(row)
     if not single:
         mode = seen.stacking.redeemables_application_mode
         row = _failed_row(ask, decision.outcomes[index], None, customer, shown)
         row.id, row.related_object_type, row.related_object_id = parent, "redemption", parent
+        row.explain = _text(encode(answers.whole_explanation(decision)))
         if mode == "PARTIAL":
             row.failure_code, row.failure_message = (
                 "no_applicable_redeemables",
@@ -381,34 +434,39 @@ def _refuse(
             )
         writes.rows.append(row)
     writes.tell(ask.request_id, Event("redemption.failed", parent, customer.id if customer else None))
-    return answers.refusal(seen, ask, decision, vouchers, reason, index)
+    return answers.refusal(seen, ask, decision, found, reason, index)
 
 
 def _failed_row(
     ask: RedeemAsk,
     outcome: Outcome,
-    voucher: Voucher | None,
+    one: Candidate | None,
     customer: Customer | None,
     shown: Held | None,
 ) -> Row:
     reason = outcome.reason or Reason.NO_EFFECT
+    voucher = None if one is None else one.voucher
+    tier = None if one is None else one.tier
+    campaign = voucher or tier
     return Row(
         id="",
         result="FAILURE",
         status="FAILED",
         failure_code=reason.key,
-        failure_message=outcome.details or reason.message,
-        related_object_id=voucher.id if voucher is not None else outcome.redeemable.id,
-        voucher_id=voucher.id if voucher is not None else None,
+        failure_message=answers.told(outcome),
+        related_object_type=outcome.redeemable.object,
+        related_object_id=outcome.redeemable.key or outcome.redeemable.id,
+        voucher_id=None if voucher is None else voucher.id,
         voucher_code=voucher.code if voucher is not None else outcome.redeemable.id,
-        campaign_id=voucher.campaign_id if voucher is not None else None,
+        promotion_tier_id=None if tier is None else tier.id,
+        campaign_id=None if campaign is None else campaign.campaign_id,
         customer_id=customer.id if customer is not None else None,
         tracking_id=tracking_id(ask.data.tracking_id, customer),
         metadata=ask.data.metadata,
         channel_id=ask.caller.app_id,
         order=None if shown is None else _text(shown.head_json),
         items=None if shown is None else _text(shown.items_json),
-        explain=_text(encode(answers.explanation(outcome))) if ask.explain else None,
+        explain=_text(encode(answers.explanation(outcome))),
     )
 
 

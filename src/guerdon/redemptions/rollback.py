@@ -18,6 +18,7 @@ from guerdon.kit.outbox import Event
 from guerdon.orders.locked import Held
 from guerdon.redemptions import answers
 from guerdon.redemptions.asks import RollbackAsk, engine_fault, tracking_id
+from guerdon.redemptions.counted import takes_back
 from guerdon.redemptions.gather import Seen, Taken
 from guerdon.redemptions.record import Row, Writes
 from guerdon.redemptions.redeem import freeze
@@ -266,6 +267,7 @@ def _take_back(
     """One redemption's share: what it gave comes back, and with the last of it the use of the code."""
     redemption.returned = encode(part.after).decode()
     redemption.returned_amount += part.total
+    _count_back(seen, redemption, part, writes)
     assert 0 <= redemption.returned_amount <= redemption.amount
     if part.after.left == 0:
         redemption.status = "ROLLED_BACK"
@@ -275,6 +277,47 @@ def _take_back(
             writes.vouchers[voucher.id] = voucher
     writes.taken[redemption.id] = redemption
     return _answer(seen, ask, redemption, rollback_id, own, -part.total, held, order_json, writes)
+
+
+def _count_back(seen: Seen, redemption: Taken, part: TakeBack, writes: Writes) -> None:
+    """Give the tallies back what the redemption used: the discount as it comes, all else with the last of it."""
+    last = part.after.left == 0
+    kept = {} if redemption.takes is None else msgspec.json.decode(redemption.takes)
+    for key, units in takes_back(seen, redemption).items():
+        if key not in seen.tallies:
+            continue
+        measure = key.split("|", 2)[1]
+        if measure == "off":
+            amount = part.total
+        elif not last:
+            continue
+        elif measure == "orders":
+            amount = kept["orders"] if "orders" in kept else _value_back(seen, redemption)
+        else:
+            amount = 1 if measure == "n" else units
+        amount = min(amount, seen.tallies[key])
+        seen.tallies[key] -= amount
+        writes.tallies[key] = writes.tallies.get(key, 0) - amount
+
+
+def _value_back(seen: Seen, redemption: Taken) -> int:
+    """The order's value, where it was not noted how much of it the redemption counts for: it counts once, by the
+    first redemption of the campaign in the stack, as long as one of them stands.
+    """
+    stack = [
+        taken
+        for taken in seen.redemptions.values()
+        if taken is redemption
+        or (redemption.parent_id is not None and taken.status == "SUCCEEDED"
+            and (taken.parent_id, taken.campaign_id) == (redemption.parent_id, redemption.campaign_id))
+    ]  # fmt: skip
+    before = sorted(stack, key=lambda taken: taken.id)
+    after = [taken for taken in before if taken is not redemption]
+    return _order_value(before[0]) - (_order_value(after[0]) if after else 0)
+
+
+def _order_value(redemption: Taken) -> int:
+    return 0 if redemption.order is None else _order(redemption.order).amount or 0
 
 
 def _answer(
@@ -297,6 +340,7 @@ def _answer(
     writes.rows.append(row)
     writes.tell(ask.request_id, Event("redemption.rollback.succeeded", rollback_id, redemption.customer_id))
     voucher = seen.vouchers.get(redemption.voucher_id or "")
+    tier = seen.snapshot.tiers.get(redemption.promotion_tier_id or "")
     return Redemption(
         id=row.id,
         object="redemption_rollback",
@@ -315,6 +359,7 @@ def _answer(
         related_object_type=row.related_object_type,
         related_object_id=row.related_object_id,
         voucher=UNSET if voucher is None else answers.voucher(voucher),
+        promotion_tier=UNSET if tier is None else answers.tier(tier),
     )
 
 
@@ -328,6 +373,7 @@ def _row(ask: RollbackAsk, redemption: Taken, rollback_id: str, customer: Custom
         related_object_id=redemption.related_object_id,
         voucher_id=redemption.voucher_id,
         voucher_code=redemption.voucher_code,
+        promotion_tier_id=redemption.promotion_tier_id,
         campaign_id=redemption.campaign_id,
         customer_id=redemption.customer_id,
         order_id=redemption.order_id,

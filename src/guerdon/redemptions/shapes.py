@@ -7,13 +7,16 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from guerdon.customers.locked import CustomerIn, Seen
 from guerdon.engine import Check, OrderIn, StackingRules, Step
+from guerdon.engine.decision import Certificate
+from guerdon.redemptions.drafts import Drafts
+from guerdon.redemptions.holds import SessionIn
 
 Code = Annotated[str, Meta(min_length=1, max_length=512)]
 TrackingId = Annotated[str, Meta(max_length=512)]
 
 
 class RedeemableIn(Struct):
-    """One thing asked for: a voucher by its code or id."""
+    """One thing asked for: a voucher by its code or id, a promotion tier or a promotion stack by its id."""
 
     id: Code
     object: Literal["voucher", "promotion_tier", "promotion_stack"] = "voucher"
@@ -34,7 +37,11 @@ class OrderNamed(OrderIn, kw_only=True):
 
 
 class ValidationIn(Struct):
-    """What a checkout asks: do these codes apply to this order of this customer, and what do they give?"""
+    """What a checkout asks: do these codes apply to this order of this customer, and what do they give?
+
+    `session` of a validation holds what applies, of a redemption names what was held. `at` and `drafts` are for
+    validations alone: the instant to decide for, and campaigns and rules that are not saved.
+    """
 
     redeemables: Annotated[list[RedeemableIn], Meta(min_length=1, max_length=30)]
     order: OrderNamed | None = None
@@ -42,7 +49,9 @@ class ValidationIn(Struct):
     tracking_id: TrackingId | None = None
     metadata: dict[str, Any] | None = None
     options: Options | None = None
-    session: dict[str, Any] | None = None
+    session: SessionIn | None = None
+    at: Annotated[str, Meta(max_length=40)] | None = None
+    drafts: Drafts | None = None
 
 
 class RollbackItem(Struct):
@@ -77,6 +86,7 @@ class ErrorOut(Struct, omit_defaults=True):
     request_id: str
     resource_id: str | None = None
     resource_type: str | None = None
+    error: dict[str, str] | None = None
 
 
 class Details(Struct):
@@ -86,11 +96,26 @@ class Details(Struct):
     message: str
 
 
-class Explanation(Struct):
-    """`checks` in the order they were made, up to the one that failed; `discount` how the number came about."""
+class Explanation(Struct, omit_defaults=True):
+    """`checks` in the order they were made; `discount` how the number came about; `nearest_change` what would make
+    a refused redeemable apply. Kept with the failure of several redeemables: what became of each.
+    """
 
     checks: list[Check]
     discount: list[Step]
+    nearest_change: str | UnsetType = UNSET
+    redeemables: "list[Told] | UnsetType" = UNSET
+
+
+class Told(Struct, omit_defaults=True):
+    """What became of one of several redeemables, and why."""
+
+    id: str
+    object: str
+    status: Literal["APPLICABLE", "INAPPLICABLE", "SKIPPED"]
+    explain: Explanation
+    key: str | UnsetType = UNSET
+    message: str | UnsetType = UNSET
 
 
 class RedeemableOut(Struct, omit_defaults=True):
@@ -122,6 +147,8 @@ class Validation(Struct, omit_defaults=True):
     skipped_redeemables: list[RedeemableOut] | UnsetType = UNSET
     inapplicable_redeemables: list[RedeemableOut] | UnsetType = UNSET
     tracking_id: str | UnsetType = UNSET
+    session: dict[str, Any] | UnsetType = UNSET
+    certificate: Certificate | UnsetType = UNSET
 
 
 class Channel(Struct):
@@ -168,6 +195,8 @@ class Redemption(Struct):
     returned_amount: int | UnsetType = UNSET
     amount: int | UnsetType = UNSET
     voucher: Any = UNSET
+    promotion_tier: Any = UNSET
+    session: dict[str, Any] | UnsetType = UNSET
     reason: str | UnsetType = UNSET
     failure_code: str | UnsetType = UNSET
     failure_message: str | UnsetType = UNSET
@@ -183,6 +212,7 @@ class RedemptionsMade(Struct, omit_defaults=True):
     order: msgspec.Raw | UnsetType | None = UNSET
     inapplicable_redeemables: list[RedeemableOut] | UnsetType = UNSET
     skipped_redeemables: list[RedeemableOut] | UnsetType = UNSET
+    certificate: Certificate | UnsetType = UNSET
 
 
 class RollbacksMade(Struct, omit_defaults=True):

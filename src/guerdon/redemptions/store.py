@@ -82,7 +82,8 @@ OF_VOUCHER = Listing(
 RELATED = """
     select id, parent_id, redemption_id, object, amount, created_at
     from redemptions
-    where project_id = $1 and result = 'SUCCESS' and (redemption_id = any($2) or parent_id = any($2))
+    where project_id = $1 and (result = 'SUCCESS' or object = 'redemption')
+        and (redemption_id = any($2) or parent_id = any($2))
     order by created_at, id
 """
 

@@ -81,7 +81,7 @@ async def list_vouchers(
         zone=call.caller.timezone,
     )
     return Vouchers(
-        vouchers=[row.answer() for row in found.rows],
+        vouchers=await store.with_rules(call.db, call.project_id, [row.answer() for row in found.rows]),
         total=found.total,
         has_more=found.has_more,
         more_starting_after=found.more_starting_after,
@@ -106,7 +106,7 @@ async def get_voucher(call: Call, code: str) -> Voucher:
     found = await store.find(call.db, call.project_id, code, call.caller.case_sensitive_codes)
     if found is None:
         raise not_found("voucher", code)
-    return found.answer()
+    return (await store.with_rules(call.db, call.project_id, [found.answer()]))[0]
 
 
 async def generate_voucher(call: Call, data: VoucherIn) -> Voucher:

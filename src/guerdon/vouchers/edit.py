@@ -6,7 +6,10 @@ from msgspec import UNSET
 from guerdon.kit.call import Call
 from guerdon.kit.errors import Fault, invalid_payload, not_found
 from guerdon.kit.outbox import Event, emit
+from guerdon.schemas.check import checked
+from guerdon.validation_rules.assign import forget
 from guerdon.vouchers import store
+from guerdon.vouchers.category import settle
 from guerdon.vouchers.requests import VoucherChange, check_kind
 from guerdon.vouchers.shape import Voucher
 from guerdon.vouchers.terms import merge, quantity_of
@@ -26,10 +29,12 @@ async def change(call: Call, code: str, data: VoucherChange) -> Voucher:
     voucher = await find_locked(call, code)
     if data.says_terms():
         body = merge(voucher.body, data, call.caller.zone, discount=data.discount, limit=data.redemption)
+        body = await settle(call.db, call.project_id, data, body)
         voucher.body = body
         voucher.quantity = quantity_of(body)
         voucher.terms_id = await store.insert_terms(call.db, call.project_id, body)
-        voucher.category, voucher.category_id = None, None
+        if data.category is not UNSET or data.category_id is not UNSET:
+            voucher.category, voucher.category_id = None, None  # what an import said stands beside the terms
         if voucher.quantity is not None and voucher.quantity < voucher.redeemed_quantity:
             raise invalid_payload(
                 Fault("redemption.quantity", f"has been redeemed {voucher.redeemed_quantity} times already"),
@@ -42,6 +47,7 @@ async def change(call: Call, code: str, data: VoucherChange) -> Voucher:
         voucher.active = data.active
     if data.metadata is not None:
         voucher.metadata = voucher.metadata | data.metadata
+        await checked(call.db, call.project_id, "voucher", voucher.metadata, said=data.metadata)
     await store.update(call.db, call.project_id, voucher)
     return await _told(call, voucher, "voucher.updated")
 
@@ -58,12 +64,15 @@ async def remove(call: Call, code: str, force: bool) -> None:
 
     With `force` a voucher that lies in the bin is found too.
     """
+    known = await store.find_any(call.db, call.project_id, code, call.caller.case_sensitive_codes)
+    if force and known is not None:
+        # Before the voucher's row is locked: batches hold the definitions still when they come to lock vouchers.
+        await forget(call.db, call.project_id, [known], request_id=call.request_id)
     voucher = await store.find(call.db, call.project_id, code, call.caller.case_sensitive_codes, lock=True)
     if voucher is None:
-        binned = await store.find_any(call.db, call.project_id, code, call.caller.case_sensitive_codes)
-        if not force or binned is None:
+        if not force or known is None:
             raise not_found("voucher", code)
-        await store.remove(call.db, call.project_id, binned, force=True)
+        await store.remove(call.db, call.project_id, known, force=True)
         return
     await store.remove(call.db, call.project_id, voucher.id, force)
     if voucher.campaign_id is not None:
@@ -78,4 +87,4 @@ async def _told(call: Call, voucher: store.VoucherWithTerms, event: str) -> Vouc
     await emit(call.db, call.project_id, [Event(event, voucher.id)], call.request_id)
     changed = await store.find(call.db, call.project_id, voucher.id, call.caller.case_sensitive_codes)
     assert changed is not None
-    return changed.answer()
+    return (await store.with_rules(call.db, call.project_id, [changed.answer()]))[0]

@@ -47,9 +47,10 @@ INSERT_TERMS = """
 
 INSERT = """
     insert into vouchers (project_id, id, code, code_key, campaign_id, terms_id, quantity, redeemed_quantity, redeemed_before,
-                          active, additional_info, metadata)
+                          active, additional_info, metadata, generic)
     select $1, new.id, new.code, new.code_key, $2, new.terms_id, new.quantity, new.redeemed_quantity,
-           new.redeemed_quantity, new.active, new.additional_info, new.metadata
+           new.redeemed_quantity, new.active, new.additional_info, new.metadata,
+           exists (select 1 from campaigns c where c.project_id = $1 and c.id = $2 and c.type = 'STANDALONE')
     from unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::bigint[], $9::boolean[], $10::text[],
                 $11::jsonb[])
          as new (id, code, code_key, terms_id, quantity, redeemed_quantity, active, additional_info, metadata)

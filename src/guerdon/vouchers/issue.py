@@ -7,9 +7,12 @@ from guerdon.kit.call import Call
 from guerdon.kit.errors import ApiError, Fault, duplicate, invalid_payload, not_found
 from guerdon.kit.ids import new_id
 from guerdon.kit.outbox import Event, emit
+from guerdon.schemas.check import checked
+from guerdon.validation_rules.assign import assign_all
 from guerdon.vouchers import store
+from guerdon.vouchers.category import settle
 from guerdon.vouchers.codes import check_code, check_room, mint, read_config
-from guerdon.vouchers.requests import VoucherFields, VoucherIn, check_kind, check_rules
+from guerdon.vouchers.requests import VoucherFields, VoucherIn, check_kind
 from guerdon.vouchers.shape import Voucher
 from guerdon.vouchers.terms import merge, quantity_of
 
@@ -20,18 +23,25 @@ DRAWS = 20
 async def issue(call: Call, data: VoucherIn, code: str | None) -> Voucher:
     """Make a voucher under `code`, or under a random one.
 
-    Raises `ApiError` 400, 404 for an unknown campaign, 409 when the code is taken.
+    Raises `ApiError` 400, 404 for an unknown campaign or category, 409 when the code is taken.
     """
     check_kind(data)
-    check_rules(data.validation_rules)
     config = read_config(data.code_config)
     campaign = await _generic_campaign(call, data)
     if campaign is not None:
-        return await add_to_campaign(call, campaign.id, campaign.body, data, code, config)
-    if data.discount is None:
+        voucher = await add_to_campaign(call, campaign.id, campaign.body, data, code, config)
+    elif data.discount is None:
         raise invalid_payload(Fault("discount", "a discount voucher needs its discount"))
-    body = merge({}, data, call.caller.zone, discount=data.discount, limit=data.redemption)
-    return await _write(call, None, body, data, code, config)
+    else:
+        body = merge({}, data, call.caller.zone, discount=data.discount, limit=data.redemption)
+        body = await settle(call.db, call.project_id, data, body)
+        voucher = await _write(call, None, body, data, code, config)
+    if not data.validation_rules:
+        return voucher
+    await assign_all(
+        call.db, call.project_id, data.validation_rules, voucher.id, "voucher", request_id=call.request_id
+    )
+    return (await store.with_rules(call.db, call.project_id, [voucher]))[0]
 
 
 async def add_to_campaign(
@@ -47,6 +57,7 @@ async def add_to_campaign(
     body = None
     if data.says_terms():
         body = merge(campaign_body, data, call.caller.zone, discount=data.discount, limit=data.redemption)
+        body = await settle(call.db, call.project_id, data, body)
     voucher = await _write(call, campaign_id, body, data, code, config)
     if not await store.count_in_campaign(call.db, call.project_id, campaign_id, 1):
         raise not_found("campaign", campaign_id)
@@ -61,6 +72,7 @@ async def _write(
     code: str | None,
     config: CodeConfig,
 ) -> Voucher:
+    await checked(call.db, call.project_id, "voucher", data.metadata)
     voucher = store.NewVoucher(
         id=new_id("voucher"),
         code="" if code is None else check_code(code),
@@ -76,7 +88,7 @@ async def _write(
     await emit(call.db, call.project_id, [Event(event, campaign_id or voucher.id)], call.request_id)
     made = await store.find(call.db, call.project_id, voucher.code, call.caller.case_sensitive_codes)
     assert made is not None and made.id == voucher.id
-    return made.answer()
+    return (await store.with_rules(call.db, call.project_id, [made.answer()]))[0]
 
 
 async def _insert(call: Call, voucher: store.NewVoucher, config: CodeConfig) -> None:

@@ -9,13 +9,18 @@ from zoneinfo import ZoneInfo
 import msgspec
 from msgspec import UNSET
 
+from guerdon.categories import store as categories
+from guerdon.categories.store import CategoryRow
 from guerdon.kit import db
 from guerdon.kit.csv_files import rows_of
 from guerdon.kit.errors import ApiError, Fault, invalid_payload
 from guerdon.kit.ids import new_ids
 from guerdon.kit.jobs import JobHandler, Work
 from guerdon.kit.outbox import Event, emit
+from guerdon.schemas.check import check, schemas_of
+from guerdon.schemas.values import Schemas
 from guerdon.vouchers import import_sets
+from guerdon.vouchers.category import settled
 from guerdon.vouchers.import_rows import ImportItem, Line, lines_of_csv, lines_of_json
 from guerdon.vouchers.store import code_key, count_in_campaign
 from guerdon.vouchers.terms import merge, quantity_of
@@ -124,10 +129,15 @@ class Step:
         self.zone = ZoneInfo(asked.zone)
         self.statuses: dict[int, str] = {}
         self.terms: dict[bytes, str] = {}
+        self.schemas: Schemas = {}
+        self.categories: list[CategoryRow] = []
 
     async def run(self, lines: list[Line]) -> dict[int, str]:
         """Carry the rows out; sets the error of those that fail, and answers what became of the others."""
         ground = None
+        self.schemas = await schemas_of(self.conn, self.project_id)
+        if any(line.item is not None and _says_category(line.item) for line in lines):
+            self.categories = await categories.all_of(self.conn, self.project_id)
         if self.asked.campaign_id is not None:
             ground = await import_sets.ground(self.conn, self.project_id, self.asked.campaign_id)
             if ground is None:
@@ -173,6 +183,10 @@ class Step:
         if "discount" not in base and item.discount is None:
             raise _failed("discount", "a discount voucher needs its discount")
         body = merge(base, item, self.zone, discount=item.discount, limit=item.redemption)
+        body = settled(item, body, self.categories)
+        said = item.metadata or {}
+        metadata = said if old is None else old.metadata | said
+        check(self.schemas, "voucher", metadata, said=None if old is None else said)
         used, limit = old.redeemed_quantity if old is not None else item.redeemed(), quantity_of(body)
         if limit is not None and used > limit:
             raise _failed("redemption.quantity", f"is less than the {used} times that it was redeemed")
@@ -242,7 +256,8 @@ class Step:
             assert item is not None
             if body != row.body:
                 row.terms_id, row.quantity = self.terms[_BODY.encode(body)], quantity_of(body)
-                row.category = row.category_id = None
+                if _says_category(item):
+                    row.category = row.category_id = None
             if item.active is not None:
                 row.active = item.active
             if item.additional_info is not UNSET:
@@ -254,6 +269,10 @@ class Step:
         if self.asked.tells():
             events = [Event("voucher.updated", row.id) for row in rows]
             await emit(self.conn, self.project_id, events)
+
+
+def _says_category(item: ImportItem) -> bool:
+    return item.category is not UNSET or item.category_id is not UNSET
 
 
 def _failed(path: str, message: str) -> ApiError:

@@ -14,7 +14,11 @@ LOOK: LiteralString = (
     "select "
     + COLUMNS
     + """, v.code_key, coalesce(v.terms_id, c.terms_id) as in_force, c.name as campaign_name,
-           coalesce(c.active, true) as campaign_active, v.deleted_at is null and c.deleted_at is null as living
+           coalesce(c.active, true) as campaign_active, v.generic, v.deleted_at is null and c.deleted_at is null as living,
+           c.category_id as campaign_category_id, c.options ->> 'limit_policy' as limit_policy,
+           (select array_agg(a.rule_id order by a.created_at, a.id) from validation_rule_assignments a
+            where a.project_id = $1 and a.related_object_id = v.id) as rule_ids,
+           (select e.version from tally_epochs e where e.project_id = $1 and e.owner = v.id) as epoch
     from unnest($2::text[]) as w (code_key) join vouchers v on v.project_id = $1 and v.code_key = w.code_key
     left join campaigns c on c.project_id = $1 and c.id = v.campaign_id
     order by v.id
@@ -57,14 +61,19 @@ class Voucher(VoucherRow, kw_only=True, gc=False):
     """A voucher under lock. `redeemed_quantity` moves as the batch decides; `uses` is what the batch changed.
 
     `in_force` is the id of the terms it stands under: its own, else its campaign's. One that is not `living` is in
-    the bin: nobody redeems it, but what it gave can still be taken back.
+    the bin: nobody redeems it, but what it gave can still be taken back. `rule_ids` are the rules assigned to itself.
     """
 
     code_key: str
     in_force: str
+    generic: bool = False
     campaign_name: str | None
     campaign_active: bool
     living: bool
+    campaign_category_id: str | None = None
+    limit_policy: str | None = None
+    rule_ids: list[str] | None = None
+    epoch: int | None = None
     kept: Kept | None = None
     uses: int = 0
 
@@ -86,18 +95,20 @@ class TermsCache:
 
     async def fill(self, conn: db.Db, project_id: str, vouchers: Sequence[Voucher]) -> None:
         """Give every voucher its terms, reading those not seen before in one statement."""
-        missing = {v.in_force for v in vouchers if (project_id, v.in_force) not in self._kept}
+        found = {v.in_force: self._kept.get((project_id, v.in_force)) for v in vouchers}
+        missing = [name for name, kept in found.items() if kept is None]
         if missing:
+            for record in await db.records(conn, TERMS, project_id, missing):
+                body = record["body"]
+                found[record["id"]] = Kept(body, parse_terms(body | {"quantity": quantity_of(body)}))
+            # Others may have filled or emptied it meanwhile: what was found is used from here, not from there.
             if len(self._kept) + len(missing) > self._size:
                 self._kept.clear()
-                missing = {v.in_force for v in vouchers}
-            for record in await db.records(conn, TERMS, project_id, list(missing)):
-                body = record["body"]
-                self._kept[project_id, record["id"]] = Kept(
-                    body, parse_terms(body | {"quantity": quantity_of(body)})
-                )
+            for name in missing[: self._size]:
+                if (kept := found[name]) is not None:
+                    self._kept[project_id, name] = kept
         for voucher in vouchers:
-            voucher.kept = self._kept[project_id, voucher.in_force]
+            voucher.kept = found[voucher.in_force]
 
 
 async def look(

@@ -66,9 +66,3 @@ def check_kind(data: VoucherFields) -> None:
     for name in ("gift", "loyalty_card"):
         if getattr(data, name) is not None:
             raise invalid_payload(Fault(name, NOT_YET))
-
-
-def check_rules(rules: list[str] | None) -> None:
-    """Raise `ApiError` 400 for rules: a restriction that would be dropped in silence gives money away."""
-    if rules:
-        raise invalid_payload(Fault("validation_rules", "validation rules are not available yet"))

@@ -1,12 +1,17 @@
 """All SQL of vouchers and their terms, bar the rows under lock that the redemption writer takes (locked.py)."""
 
+from collections.abc import Sequence
 from typing import Any, LiteralString
 
 import msgspec
 
+from guerdon.categories import store as categories
+from guerdon.categories.api import shape as category_shape
 from guerdon.kit import db
 from guerdon.kit.ids import new_id
-from guerdon.vouchers.shape import COLUMNS, Voucher, VoucherRow, build
+from guerdon.validation_rules import assign
+from guerdon.validation_rules.store import assignments_of
+from guerdon.vouchers.shape import COLUMNS, RuleAssignments, Voucher, VoucherRow, build
 
 
 class VoucherWithTerms(VoucherRow, kw_only=True, gc=False):
@@ -45,8 +50,9 @@ INSERT_TERMS = """
 
 INSERT = """
     insert into vouchers (project_id, id, code, code_key, campaign_id, terms_id, active, quantity, category, category_id,
-                          additional_info, metadata)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+                          additional_info, metadata, generic)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12,
+            exists (select 1 from campaigns c where c.project_id = $1 and c.id = $5 and c.type = 'STANDALONE'))
     on conflict (project_id, code_key) do nothing
 """
 
@@ -182,3 +188,27 @@ async def count_in_campaign(conn: db.Db, project_id: str, campaign_id: str, chan
 async def find_campaign(conn: db.Db, project_id: str, campaign: str) -> CampaignRef | None:
     """A campaign by id or name."""
     return await db.row(conn, CampaignRef, FIND_CAMPAIGN, project_id, campaign)
+
+
+async def with_rules(conn: db.Db, project_id: str, vouchers: Sequence[Voucher]) -> list[Voucher]:
+    """The vouchers with their validation rules shown, their own, then their campaigns', and their categories."""
+    owners = [owner for v in vouchers for owner in (v.id, v.campaign_id) if owner is not None]
+    found = await assignments_of(conn, project_id, owners)
+    for voucher in vouchers:
+        rows = [*found.get(voucher.id, ()), *found.get(voucher.campaign_id or "", ())]
+        if rows:
+            data = tuple(msgspec.to_builtins(assign.shape(row)) for row in rows)
+            voucher.validation_rules_assignments = RuleAssignments(data=data, total=len(data))
+    await _with_categories(conn, project_id, vouchers)
+    return list(vouchers)
+
+
+async def _with_categories(conn: db.Db, project_id: str, vouchers: Sequence[Voucher]) -> None:
+    """Show what is known of their categories; an id that is gone is shown as no category."""
+    if any(voucher.category_id is not None for voucher in vouchers):
+        known = {row.id: row for row in await categories.all_of(conn, project_id)}
+        for voucher in vouchers:
+            row = known.get(voucher.category_id or "")
+            if row is not None:
+                voucher.category = row.name
+                voucher.categories = [msgspec.to_builtins(category_shape(row))]

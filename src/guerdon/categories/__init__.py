@@ -1,0 +1,1 @@
+"""Categories of offers, and the stacking rules that speak of them."""

@@ -1,0 +1,1 @@
+"""Qualifications: everything that a customer can use for a cart, decided by the very function that validates it."""

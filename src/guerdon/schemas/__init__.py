@@ -1,0 +1,1 @@
+"""Metadata schemas: what may stand in the metadata of which resource."""
