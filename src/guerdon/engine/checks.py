@@ -25,7 +25,8 @@ class Redeemable(Struct, kw_only=True, gc=False):
     copied into ``terms`` by whoever gathers the facts. ``key`` is its own id, under which tallies are kept;
     ``rules`` must all hold, its own stand before its campaign's; ``limit_policy`` says what the last redemption
     gets that reaches a budget. ``limits`` names what its redemptions are counted for (engine/tally.py), by its own
-    rules or by others of its campaign; the epochs tell since when, for itself and for its campaign.
+    rules or by others of its campaign; the epochs tell since when, for itself and for its campaign. ``keyed`` may
+    hold the tallies' keys by those names, for the one request that this is about.
     """
 
     id: str
@@ -43,6 +44,7 @@ class Redeemable(Struct, kw_only=True, gc=False):
     limits: frozenset[str] = frozenset()
     epoch: int = 0
     campaign_epoch: int = 0
+    keyed: dict[str, str | None] | None = None
     found: bool = True
     terms: Terms | None = None
     active: bool = True

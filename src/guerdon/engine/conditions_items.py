@@ -151,13 +151,15 @@ class Known:
         """The lines that belong to a collection; an unknown collection has none."""
         lines = self._members.get(id)
         if lines is None:
-            situation = scene.situation
+            situation, lines = scene.situation, set()
             collection = situation.collections.get(id)
-            lines = self._members[id] = {
-                index
-                for index, item in self.pool
-                if collection is not None and in_collection(collection, item, situation.now, situation.zone)
-            }
+            if collection is not None and collection.filter is None:
+                _find(collection.members, self.products, lines)
+                _find(collection.members, self.skus, lines)
+            elif collection is not None:
+                now, zone = situation.now, situation.zone
+                lines = {index for index, item in self.pool if in_collection(collection, item, now, zone)}
+            self._members[id] = lines
         return lines
 
     def values(self, name: str, property: str | None) -> list[Any]:

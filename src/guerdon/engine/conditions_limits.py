@@ -87,8 +87,9 @@ def compile_limit(
                 1 if lenient and policy == "PARTIAL" and (own == 0 or name.endswith("orders.amount")) else own
             )
             situation = scene.situation
-            if not all(test(used + own, situation.now, situation.zone) for test in tests):  # type: ignore[operator]
-                return violated
+            for test in tests:
+                if not test(used + own, situation.now, situation.zone):  # type: ignore[operator]
+                    return violated
         return None if nested is None else nested(scene)
 
     return fails, lambda scene: _shown(name, scene)

@@ -288,7 +288,7 @@ def settle(order: Order, sent_amount: int | None) -> Order:
 
 def known_items(order: Order, catalog: Catalog) -> Order:
     """The order with what is stored about its products and SKUs beside its lines; amounts stay as they are."""
-    if not order.items:
+    if not order.items or not catalog:
         return order
     known = copy_order(order)
     known.items = [copy_item(item) for item in order.items]

@@ -88,6 +88,9 @@ def until(span: str) -> date | None:
 
 def key_asked(name: str, redeemable: "Redeemable", situation: "Situation") -> str | None:
     """The key of the tally that a limit of this name asks for, or None when nobody is there to count by."""
+    keyed = redeemable.keyed
+    if keyed is not None and name in keyed:
+        return keyed[name]
     tally = LIMITS[name]
     owner = owner_of(tally.scope, redeemable)
     by = by_of(tally.by, situation)

@@ -145,15 +145,18 @@ def _by_id(customer_id: str | None) -> CustomerIn | None:
     return None if customer_id is None else CustomerIn(id=customer_id)
 
 
-def products_of(order: Any) -> list[str]:
+def products_of(order: Any) -> set[str]:
     """All products and SKUs that the lines of an order name."""
-    names: list[str] = []
+    names: set[str | None] = set()
     for item in order.items or ():
-        names.extend(n for n in (item.product_id, item.sku_id, item.source_id) if n)
-        names.extend(
-            n for ref in (item.product, item.sku) if ref is not None for n in (ref.id, ref.source_id) if n
-        )
-    return names
+        names.add(item.product_id)
+        names.add(item.sku_id)
+        names.add(item.source_id)
+        for ref in (item.product, item.sku):
+            if ref is not None:
+                names.add(ref.id)
+                names.add(ref.source_id)
+    return {name for name in names if name}
 
 
 def _unpriced(order: Any) -> list[str]:

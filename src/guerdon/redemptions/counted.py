@@ -77,14 +77,30 @@ def _keys(seen: Any, ask: RedeemAsk, found: Sequence[Candidate]) -> set[str]:
         order = seen.order_for(ask)[1]
     except ApiError:
         return set()  # it will be said when the request has its turn
-    return keys_of([one.redeemable for one in found], order, situation_of(seen, ask, order, {}))
+    known = seen.customers.find(ask.customer)
+    who = (
+        known.id
+        if known is not None
+        else ask.customer and ask.customer.source_id and NEW + ask.customer.source_id
+    )
+    situation = Situation(
+        now=seen.now,
+        zone=seen.zone,
+        week_start=seen.week_start,
+        order=order,
+        customer=Person(id=who) if who else None,
+        api_key=ask.caller.app_id,
+        collections=seen.collections,
+    )
+    return keys_of([one.redeemable for one in found], order, situation)
 
 
 def keys_of(redeemables: Sequence[Redeemable], order: Order | None, situation: Situation) -> set[str]:
     """The tallies that redeemables use or look at, on this order."""
     keys: set[str] = set()
     for redeemable in redeemables:
-        keys.update(key for name in redeemable.limits if (key := key_asked(name, redeemable, situation)))
+        redeemable.keyed = {name: key_asked(name, redeemable, situation) for name in redeemable.limits}
+        keys.update(key for key in redeemable.keyed.values() if key is not None)
         scopes = [rules.scope for rules in redeemable.rules if rules.scope is not None]
         if scopes:
             keys.update(budget_keys(scopes, order, situation, redeemable))

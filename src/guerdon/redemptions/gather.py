@@ -191,11 +191,15 @@ class Seen(Struct):
             return held, known_items(stored, self.known) if ask.ruled else stored
         if ask.order.id is not None:
             raise not_found("order", ask.order.id)
-        if ask.priced and not ask.ruled:
+        if ask.priced and not (ask.ruled and self.known):
             return None, ask.order
         if ask.known is None:
             try:
-                ask.known = price_order(ask.order, self.known if ask.ruled else self.catalog)
+                ask.known = (
+                    known_items(ask.order, self.known)
+                    if ask.priced
+                    else price_order(ask.order, self.known if ask.ruled else self.catalog)
+                )
             except EngineError as error:
                 raise engine_fault(error) from None
         return None, ask.known
