@@ -79,6 +79,19 @@ def test_validation_rules_live_and_go(sdk: Sdk) -> None:
     assert (refused.value.status, sdk.key(refused.value)) == (400, "invalid_validation_rules")
 
 
+def test_an_entry_written_without_its_effect_can_be_read(sdk: Sdk) -> None:
+    bare = {
+        "name": sdk.name("bare"),
+        "rules": {},
+        "applicable_to": {"included": [{"object": "product", "id": "prod_1"}]},
+    }
+    made = sdk.raw("POST", "/v1/validation-rules", bare)
+    read = sdk.validation_rules.get_validation_rule(made["id"])
+    assert [one.effect for one in read.applicable_to.included] == ["APPLY_TO_EVERY"]
+    listed = sdk.validation_rules.list_validation_rules(limit=1)
+    assert listed.data[0].id == made["id"]
+
+
 def test_assignments(sdk: Sdk) -> None:
     made, code = rule(sdk), sdk.name("RULED")
     discount = v.Discount(type="AMOUNT", amount_off=500)

@@ -100,13 +100,25 @@ def _shape(row: store.RuleRow) -> Rule:
         rules=body.get("rules") or {"logic": ""},
         bundle_rules=body.get("bundle_rules", UNSET),
         error=body.get("error", UNSET),
-        applicable_to=everything | body.get("applicable_to", {}),
+        applicable_to=_with_effects(everything | body.get("applicable_to", {})),
         created_at=clock.iso(row.created_at),
         updated_at=UNSET if row.updated_at is None else clock.iso(row.updated_at),
         type=body["type"],
         context_type=body["context_type"],
         assignments_count=row.assignments_count,
     )
+
+
+def _with_effects(scope: Body) -> Body:
+    """A scope with the effect of every entry said; the SDK cannot read one without."""
+    shown = dict(scope)
+    for name in ("included", "excluded"):
+        entries = shown.get(name)
+        if isinstance(entries, list):
+            shown[name] = [
+                {"effect": "APPLY_TO_EVERY"} | entry for entry in entries if isinstance(entry, dict)
+            ]
+    return shown
 
 
 async def _found(call: Call, validation_rule_id: str) -> store.RuleRow:
