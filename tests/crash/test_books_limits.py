@@ -188,6 +188,9 @@ async def test_a_gift_may_have_a_budget_of_another_code(shop: Limited) -> None:
     await shop.rule("campaign", campaign, {}, applicable_to={"included": [budget]})
     made = await shop.ask("GIVES", "A")
     assert await shop.counted("|units:") == [1]
+    redeemables = [{"object": "voucher", "id": code} for code in ("GIVES", "A")]
+    told = await shop.post("/v1/validations", {"redeemables": redeemables, "order": {"items": ITEMS}})
+    assert not told["valid"]
     await shop.ask("GIVES", "A", status=400)
     await shop.give_back(made)
     await shop.ask("GIVES", "A")

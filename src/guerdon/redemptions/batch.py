@@ -143,12 +143,17 @@ async def read_batch(
 async def _read(
     conn: db.Conn, project_id: str, asks: Sequence[RedeemAsk], memory: Memory, guesses: int
 ) -> list[Reply | Exception]:
-    seen = await gather(conn, project_id, asks, [], memory, lock=False)
-    writes = Writes()
-    replies: list[Reply | Exception] = []
-    for ask in asks:
+    also: set[str] = set()
+    while True:
+        seen = await gather(conn, project_id, asks, [], memory, lock=False, also=also)
         try:
-            replies.append(redeem.settle(seen, ask, writes, guesses))
-        except ApiError as error:
-            replies.append(error)
-    return replies
+            return [_told(seen, ask, guesses) for ask in asks]
+        except redeem.Unforeseen as tallies:
+            also |= tallies.keys
+
+
+def _told(seen: Seen, ask: RedeemAsk, guesses: int) -> Reply | Exception:
+    try:
+        return redeem.settle(seen, ask, Writes(), guesses)
+    except ApiError as error:
+        return error

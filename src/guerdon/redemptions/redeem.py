@@ -70,6 +70,8 @@ def settle(seen: Seen, ask: RedeemAsk, writes: Writes, guesses: int) -> Reply:
     )
     decision = decide(facts)
     _count_misses(seen, ask, decision, guesses)
+    for index in decision.applied:
+        _must_be_known(seen, decision.outcomes[index])
     if ask.dry:
         session = _hold(seen, ask, decision, found, writes) if decision.valid else None
         return Reply(
@@ -102,7 +104,6 @@ def _hold(
         outcome, candidate = decision.outcomes[index], found[index]
         name = candidate.redeemable.key
         _let_go(seen, key, name, writes)
-        _must_be_locked(seen, outcome)
         wanted = {f"v:{name}": 1} if candidate.voucher is not None else {}
         for what, amount in (wanted | outcome.takes).items():
             hold = Hold(key, what, name, amount, until)
@@ -111,7 +112,8 @@ def _hold(
     return answer(session, key)
 
 
-def _must_be_locked(seen: Seen, outcome: Outcome) -> None:
+def _must_be_known(seen: Seen, outcome: Outcome) -> None:
+    """What counts has been read, and for a write locked, or the batch begins again with it."""
     if missing := outcome.takes.keys() - seen.tallies.keys():
         raise Unforeseen(missing)
 
@@ -239,7 +241,6 @@ def _count(seen: Seen, outcome: Outcome, writes: Writes) -> str | None:
     """Take from the tallies what a redemption uses. What it took of the value of orders and of budgets of units is
     kept with the redemption.
     """
-    _must_be_locked(seen, outcome)
     units: dict[str, int] = {}
     value: int | None = None
     for key, amount in outcome.takes.items():
