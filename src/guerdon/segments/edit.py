@@ -36,7 +36,7 @@ async def create(
             call.db, call.project_id, "segments.fill", {"segment_id": segment_id},
             request_id=call.request_id, dedupe_key=f"segment:{segment_id}",
         )  # fmt: skip
-    await changed(call.db, call.project_id, [("segment", segment_id)])  # type: ignore[arg-type]
+    await changed(call.conn, call.project_id, [("segment", segment_id)])
     return segment_id
 
 
@@ -65,7 +65,7 @@ async def change(call: Call, segment_id: str, name: str | None, filter: dict[str
         check_filter(filter)
     kept = row.filter if filter is None else filter
     await store.update(call.db, call.project_id, segment_id, name or row.name, kept)
-    await changed(call.db, call.project_id, [("segment", segment_id)])  # type: ignore[arg-type]
+    await changed(call.conn, call.project_id, [("segment", segment_id)])
 
 
 async def remove(call: Call, segment_id: str) -> None:
@@ -88,7 +88,7 @@ async def remove(call: Call, segment_id: str) -> None:
             },
         )
     await store.delete(call.db, call.project_id, segment_id)
-    await changed(call.db, call.project_id, [("segment", segment_id)])  # type: ignore[arg-type]
+    await changed(call.conn, call.project_id, [("segment", segment_id)])
 
 
 def check_filter(filter: dict[str, Any]) -> None:

@@ -28,6 +28,8 @@ PROJECTS = "select id from projects where id > $1 order by id"
 
 CUSTOMERS = "select id from customers where project_id = $1 and id > $2 order by id limit $3"
 
+HOW_MANY = "select count(*) from customers where project_id = $1"
+
 HAPPENED = """
     select id, customer_id from events where project_id = $1 and id > $2 order by id limit $3
 """
@@ -53,12 +55,15 @@ async def fill(work: Work) -> dict[str, Any] | None:
     if row is None:
         return None
     segment = store.compiled(row)
-    after = job.cursor.get("after", "")
+    after, done = job.cursor.get("after", ""), job.cursor.get("done", 0)
+    total = await db.value(work.pool, HOW_MANY, job.project_id)
     while ids := await _customers(work.pool, job.project_id, after):
         after = ids[-1]
         async with work.step() as conn:
             await settle(conn, job.project_id, ids, [segment], silent=True)
-            await work.checkpoint(conn, cursor={"after": after}, progress=50)
+            done += len(ids)
+            progress = min(99, 100 * done // max(1, total))
+            await work.checkpoint(conn, cursor={"after": after, "done": done}, progress=progress)
     return None
 
 
@@ -68,7 +73,8 @@ async def follow(work: Work) -> dict[str, Any]:
     last = await db.value(work.pool, LAST_LOOK, SYSTEM)
     since = datetime.fromisoformat(last) - OVERLAP if last else looked_at - FIRST_LOOK
     cursor = work.job.cursor or {"project": "", "after": "", "looked_at": clock.iso(looked_at)}
-    for project_id, segments in await _watched(work.pool, cursor["project"]):
+    watched = await _watched(work.pool, cursor["project"])
+    for number, (project_id, segments) in enumerate(watched):
         after = cursor["after"] if cursor["project"] == project_id else ""
         after = after or PREFIXES["event"] + _digits(since)
         while happened := await db.records(work.pool, HAPPENED, project_id, after, EVENT_BATCH):
@@ -78,21 +84,22 @@ async def follow(work: Work) -> dict[str, Any]:
                 for start in range(0, len(ids), BATCH):
                     await settle(conn, project_id, ids[start : start + BATCH], segments)
                 cursor = cursor | {"project": project_id, "after": after}
-                await work.checkpoint(conn, cursor=cursor, progress=50)
+                await work.checkpoint(conn, cursor=cursor, progress=100 * number // len(watched))
     return {"looked_at": cursor["looked_at"]}
 
 
 async def sweep(work: Work) -> None:
     """Look again at all customers of all projects that have auto-update segments."""
     cursor = work.job.cursor or {"project": "", "after": ""}
-    for project_id, segments in await _watched(work.pool, cursor["project"]):
+    watched = await _watched(work.pool, cursor["project"])
+    for number, (project_id, segments) in enumerate(watched):
         after = cursor["after"] if cursor["project"] == project_id else ""
         while ids := await _customers(work.pool, project_id, after):
             after = ids[-1]
             async with work.step() as conn:
                 await settle(conn, project_id, ids, segments)
                 cursor = {"project": project_id, "after": after}
-                await work.checkpoint(conn, cursor=cursor, progress=50)
+                await work.checkpoint(conn, cursor=cursor, progress=100 * number // len(watched))
         await db.execute(work.pool, FORGET_DELETED, project_id)
 
 

@@ -29,7 +29,7 @@ async def create(call: Call, name: str, given: Mapping[str, Any]) -> str:
     await check(call, rule_id, name, body)
     await store.insert(call.db, call.project_id, rule_id, name, body)
     await _told(call, rule_id, "created", {"name": name})
-    await changed(call.db, call.project_id, [("rule", rule_id)])  # type: ignore[arg-type]
+    await changed(call.conn, call.project_id, [("rule", rule_id)])
     return rule_id
 
 
@@ -41,7 +41,7 @@ async def change(call: Call, rule_id: str, name: str | None, given: Mapping[str,
     await check(call, rule_id, name, body)
     await store.update(call.db, call.project_id, rule_id, name, body)
     await _told(call, rule_id, "updated", {"name": name})
-    await changed(call.db, call.project_id, [("rule", rule_id)])  # type: ignore[arg-type]
+    await changed(call.conn, call.project_id, [("rule", rule_id)])
 
 
 async def remove(call: Call, rule_id: str) -> None:
@@ -54,7 +54,7 @@ async def remove(call: Call, rule_id: str) -> None:
     await store.delete(call.db, call.project_id, rule_id)
     await _told(call, rule_id, "deleted", {"name": row.name, "assignments_count": row.assignments_count})
     await changed(
-        call.db,  # type: ignore[arg-type]
+        call.conn,
         call.project_id,
         [("rule", rule_id), *(("assignment", owner) for owner in owners)],
     )
