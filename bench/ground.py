@@ -58,7 +58,7 @@ def database(
 
 async def settle_in(dsn: str) -> None:
     """Let the server have been in use: log files to write over instead of new ones, and no checkpoint near."""
-    conn = await db.connect(dsn)
+    conn = await db.connect_as_owner(dsn)
     try:
         await conn.execute("create table used (text text)")
         await conn.execute("alter table used alter text set storage external")
@@ -82,7 +82,7 @@ class Shop(msgspec.Struct):
 
 async def open_shop(dsn: str, codes: int = 1000) -> Shop:
     """Make the project and its codes: 10 percent off, no limit."""
-    conn = await db.connect(dsn)
+    conn = await db.connect_as_owner(dsn)
     try:
         credentials = await create_project(conn, "bench")
         project = credentials.project_id

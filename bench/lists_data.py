@@ -56,7 +56,7 @@ COUNTS = """
 
 async def fill(dsn: str, count: int) -> tuple[Credentials, list[str]]:
     """A new project with so many vouchers; its key and its campaigns' ids."""
-    conn = await db.connect(dsn)
+    conn = await db.connect_as_owner(dsn)
     try:
         credentials = await create_project(conn, "bench")
         project = credentials.project_id

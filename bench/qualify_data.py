@@ -54,7 +54,7 @@ def cart(number: int) -> bytes:
 
 async def fill(dsn: str, count: int) -> Credentials:
     """A new project with so many promotions, about ten of which apply to the cart of this customer."""
-    conn = await db.connect(dsn)
+    conn = await db.connect_as_owner(dsn)
     try:
         credentials = await create_project(conn, f"bench {count}")
         project = credentials.project_id

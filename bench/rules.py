@@ -36,7 +36,7 @@ RULES = {
 
 async def under_rules(dsn: str, shop: Shop) -> str:
     """A campaign with one generic code under five rules, three limits and a budget; the code."""
-    conn = await db.connect(dsn)
+    conn = await db.connect_as_owner(dsn)
     project = shop.credentials.project_id
     try:
         async with conn.transaction():

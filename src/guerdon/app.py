@@ -14,6 +14,7 @@ from guerdon.kit.auth import Keys
 from guerdon.kit.call import Call, Route, State
 from guerdon.kit.front import Front
 from guerdon.kit.migrate import read_migrations
+from guerdon.ledger.desk import LedgerDesk
 from guerdon.qualifications.warm import warm
 from guerdon.redemptions.desk import Desk
 from guerdon.settings import Settings
@@ -23,15 +24,26 @@ def routes() -> list[Route]:
     """Every operation there is: the tables of the slices."""
     import guerdon.bulk.api
     import guerdon.campaigns.api
+    import guerdon.campaigns.loyalties
     import guerdon.categories.api
+    import guerdon.custom_events.api
     import guerdon.customers.api
+    import guerdon.exports.api
+    import guerdon.ledger.api
+    import guerdon.loyalty.api
+    import guerdon.loyalty.members_api
+    import guerdon.loyalty.v1_api
+    import guerdon.loyalty.v1_points_api
     import guerdon.orders.api
     import guerdon.pages.api
     import guerdon.product_collections.api
     import guerdon.products.api
     import guerdon.promotions.api
+    import guerdon.publications.api
+    import guerdon.publications.members
     import guerdon.qualifications.api
     import guerdon.redemptions.api
+    import guerdon.referrals.api
     import guerdon.schemas.api
     import guerdon.segments.api
     import guerdon.validation_rules.api
@@ -42,6 +54,15 @@ def routes() -> list[Route]:
         *guerdon.vouchers.api.ROUTES,
         *guerdon.redemptions.api.ROUTES,
         *guerdon.qualifications.api.ROUTES,
+        *guerdon.publications.api.ROUTES,
+        *guerdon.custom_events.api.ROUTES,
+        *guerdon.loyalty.api.ROUTES,
+        *guerdon.referrals.api.ROUTES,
+        *guerdon.loyalty.members_api.ROUTES,
+        *guerdon.campaigns.loyalties.ROUTES,
+        *guerdon.publications.members.ROUTES,
+        *guerdon.loyalty.v1_api.ROUTES,
+        *guerdon.loyalty.v1_points_api.ROUTES,
         *guerdon.customers.api.ROUTES,
         *guerdon.products.api.ROUTES,
         *guerdon.orders.api.ROUTES,
@@ -51,6 +72,8 @@ def routes() -> list[Route]:
         *guerdon.product_collections.api.ROUTES,
         *guerdon.segments.api.ROUTES,
         *guerdon.validation_rules.api.ROUTES,
+        *guerdon.exports.api.ROUTES,
+        *guerdon.ledger.api.ROUTES,
         *guerdon.bulk.api.ROUTES,
         *guerdon.pages.api.ROUTES,
         *health.routes(len(read_migrations())),
@@ -77,6 +100,7 @@ class App:
         self.more = more  # what a benchmark measures beside the real routes
         self.front: Front | None = None
         self.desk: Desk | None = None
+        self.ledger: LedgerDesk | None = None
         self.state: State | None = None
         self.warming: asyncio.Task[None] | None = None
 
@@ -97,7 +121,8 @@ class App:
         planned = {"plan_cache_mode": "force_custom_plan"}
         pool = await db.open_pool(settings.database_url, size=settings.pool_size, settings=planned)
         self.desk = Desk(settings.database_url, settings, pool)
-        self.state = State(settings=settings, pool=pool, desk=self.desk)
+        self.ledger = LedgerDesk(settings.database_url, settings)
+        self.state = State(settings=settings, pool=pool, desk=self.desk, ledger=self.ledger)
         table = [*routes(), *self.more]
         inner = web.build(table, version=__version__)
         self.front = Front(inner, self.state, Keys(pool), table)
@@ -111,6 +136,8 @@ class App:
             await asyncio.wait([self.warming])
         if self.desk is not None:
             await self.desk.close()
+        if self.ledger is not None:
+            await self.ledger.close()
         if self.state is not None:
             await self.state.pool.close()
         access.flush()

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +12,7 @@ import cyclopts
 import msgspec
 from cyclopts import Parameter
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from guerdon import __version__, installation, serving
 from guerdon.kit import db, log
@@ -152,12 +153,20 @@ def doctor(*, json: AsJson = False) -> None:
 
 
 @app.command
-def verify(*, json: AsJson = False) -> None:
-    """Check that the books agree: counters, limits, rollbacks, events, totals; exit code 1 when they do not."""
+def verify(*, json: AsJson = False, after: str = "") -> None:
+    """Check that the books agree, every entry of every card among them; exit code 1 when they do not.
+
+    Parameters
+    ----------
+    after
+        PROJECT/CARD where a run was stopped: goes on behind that card, and checks cards alone.
+    """
     from guerdon.verify import verify as check
 
-    with installation.database(_settings()) as ready:
-        results = asyncio.run(check(ready.database_url))
+    project_id, _, card_id = after.partition("/")
+    with installation.database(_settings()) as ready, _card_bar() as told:
+        place = (project_id, card_id) if after else None
+        results = asyncio.run(check(ready.database_url, after=place, progress=told))
     if json:
         print(msgspec.json.encode(results, enc_hook=str).decode())
     else:
@@ -170,7 +179,34 @@ def verify(*, json: AsJson = False) -> None:
             )
             for row in result.rows:
                 out.print(f"     {row}", markup=False, soft_wrap=True)
+            if result.more:
+                out.print(f"     and {result.more} more")
     sys.exit(not all(result.holds for result in results))
+
+
+@contextlib.contextmanager
+def _card_bar() -> Iterator[Callable[[str, str, int, int], None]]:
+    """A bar for the cards that were read; whoever stops it is told where to go on."""
+    last = ""
+    with Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+        console=err, transient=True, disable=not err.is_terminal,
+    ) as bar:  # fmt: skip
+        tasks: dict[str, TaskID] = {}
+
+        def tell(project_id: str, card_id: str, done: int, whole: int) -> None:
+            nonlocal last
+            last = f"{project_id}/{card_id}"
+            if project_id not in tasks:
+                tasks[project_id] = bar.add_task(f"cards of {project_id}", total=whole)
+            bar.update(tasks[project_id], completed=done)
+
+        try:
+            yield tell
+        except KeyboardInterrupt:
+            if last:
+                err.print(f"Stopped; go on with: guerdon verify --after {last}", markup=False, soft_wrap=True)
+            raise
 
 
 @app.command

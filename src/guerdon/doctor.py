@@ -37,6 +37,9 @@ select current_setting('server_version_num')::int as version,
        current_setting('max_connections')::int as connections,
        current_setting('autovacuum') as autovacuum
 """
+MAY_CHANGE_BOOKS = """
+select coalesce(has_table_privilege(to_regclass('card_entries'), 'update'), false)
+"""
 SWITCHES = "select name, setting from pg_settings where name = any($1::text[])"
 
 
@@ -70,6 +73,7 @@ async def _database(settings: Settings) -> list[Finding]:
     try:
         found = await _server(conn, settings)
         found += await _durability(conn)
+        found.append(await _books(conn))
         found.append(await _migrations(conn))
         found.append(await _clock_skew(conn))
         return found
@@ -119,6 +123,18 @@ async def _server(conn: db.Conn, settings: Settings) -> list[Finding]:
             Finding("autovacuum", "warn", says, "alter system set autovacuum = on; select pg_reload_conf();")
         )
     return found
+
+
+async def _books(conn: db.Conn) -> Finding:
+    """Whether the application works under a role that cannot change the books of stored value."""
+    if not await conn.fetchval(MAY_CHANGE_BOOKS):
+        return Finding("books", "ok", "The application may add to the books of cards, not change them")
+    says = "The application may change the books of cards; only their hashes would tell"
+    mend = (
+        "As superuser: create role guerdon_app nologin; grant guerdon_app to the user of DATABASE_URL; then give "
+        "it rights as at the end of migration 0003, or migrate an empty database again."
+    )
+    return Finding("books", "warn", says, mend)
 
 
 async def _durability(conn: db.Conn) -> list[Finding]:

@@ -1,12 +1,14 @@
 """`guerdon verify`: statements that must find nothing. Each returns the rows that break an invariant."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, LiteralString
 
 import msgspec
 
 from guerdon.kit import db
+from guerdon.ledger.replay import RULES, Rule
+from guerdon.ledger.verify import audit
 
 SHOWN_ROWS = 20
 LONGEST_SECONDS = 3600
@@ -21,12 +23,14 @@ class Invariant(msgspec.Struct, frozen=True):
 
 
 class Result(msgspec.Struct, frozen=True):
-    """What one invariant found in one project. `rows` are at most SHOWN_ROWS of the offending ones."""
+    """What one invariant found in one project. `rows` are at most SHOWN_ROWS of the offending ones; `more` tells
+    how many there are besides, where that was counted."""
 
     invariant: str
     project_id: str
     says: str
     rows: list[dict[str, Any]]
+    more: int = 0
 
     @property
     def holds(self) -> bool:
@@ -123,6 +127,41 @@ INVARIANTS: tuple[Invariant, ...] = (
         from campaigns c
         left join counted n on n.campaign_id = c.id
         where c.project_id = $1 and c.deleted_at is null and c.vouchers_count <> coalesce(n.codes, 0)
+        limit 20
+        """,
+    ),
+    Invariant(
+        "publication-count",
+        "a code's published_count is the number of its publications, one at most unless it is for everybody, and it "
+        "keeps the terms it was given with",
+        """
+        with counted as (
+            select voucher_id, count(*) as given from publication_vouchers where project_id = $1 group by voucher_id
+        )
+        select v.id, v.code, v.published_count, coalesce(c.given, 0) as given, v.terms_id
+        from vouchers v
+        left join counted c on c.voucher_id = v.id
+        where v.project_id = $1
+          and (v.published_count <> coalesce(c.given, 0)
+               or (v.published_count > 0 and v.terms_id is null)
+               or (v.published_count > 1 and not v.generic))
+        limit 20
+        """,
+    ),
+    Invariant(
+        "publication-codes",
+        "a publication that succeeded is found by each of its codes, one that failed by none",
+        """
+        with counted as (
+            select publication_id, count(*) as given, array_agg(voucher_id) as ids
+            from publication_vouchers where project_id = $1 group by publication_id
+        )
+        select p.id, p.result, p.voucher_ids, c.ids
+        from publications p
+        left join counted c on c.publication_id = p.id
+        where p.project_id = $1
+          and (coalesce(c.given, 0) <> case p.result when 'SUCCESS' then cardinality(p.voucher_ids) else 0 end
+               or not coalesce(c.ids <@ p.voucher_ids, true))
         limit 20
         """,
     ),
@@ -253,6 +292,99 @@ INVARIANTS: tuple[Invariant, ...] = (
         """,
     ),
     Invariant(
+        "ledger-transfers",
+        "what one card gave in a transfer other cards of the same unit took, all of it",
+        """
+        select coalesce(case type when 'POINTS_TRANSFER_IN' then related_id end, id) as transfer, sum(amount) as left_over
+        from card_entries
+        where project_id = $1 and type in ('POINTS_TRANSFER_IN', 'POINTS_TRANSFER_OUT')
+        group by 1
+        having sum(amount) <> 0 or min(unit) <> max(unit)
+        limit 20
+        """,
+    ),
+    Invariant(
+        "ledger-redemptions",
+        "what a redemption took from a gift card is the amount that it tells, and what was put back, what it says returned",
+        """
+        with moved as (
+            select redemption_id, coalesce(-sum(amount) filter (where amount < 0), 0) as taken,
+                   coalesce(sum(amount) filter (where amount > 0), 0) as returned
+            from card_entries
+            where project_id = $1 and unit = 'credits' and redemption_id is not null
+              and type in ('CREDITS_REDEMPTION', 'CREDITS_REFUND')
+            group by 1
+        ), told as (
+            select r.id, r.amount, r.returned_amount
+            from redemptions r join cards c on c.project_id = $1 and c.id = r.voucher_id and c.unit = 'credits'
+            where r.project_id = $1 and r.object = 'redemption' and r.result = 'SUCCESS'
+        )
+        select coalesce(t.id, m.redemption_id) as id, t.amount, m.taken, t.returned_amount, m.returned
+        from told t full join moved m on m.redemption_id = t.id
+        where t.id is null or t.amount <> coalesce(m.taken, 0) or t.returned_amount <> coalesce(m.returned, 0)
+        limit 20
+        """,
+    ),
+    Invariant(
+        "ledger-accounts",
+        "every gift card and loyalty card has its account, of its own unit and campaign",
+        """
+        select v.id, v.code, v.type, c.unit, c.campaign_id
+        from vouchers v
+        left join cards c on c.project_id = $1 and c.id = v.id
+        where v.project_id = $1
+          and case v.type
+              when 'GIFT_VOUCHER' then c.unit is distinct from 'credits' or c.campaign_id is distinct from v.campaign_id
+              when 'LOYALTY_CARD' then c.unit is null or c.unit = 'credits' or c.campaign_id is distinct from v.campaign_id
+              else c.id is not null end
+        limit 20
+        """,
+    ),
+    Invariant(
+        "referral-rewards",
+        "what stands on cards for a referral's reward is what was granted less what was taken back",
+        """
+        with moved as (
+            select cause_id, sum(amount)::bigint as amount from card_entries
+            where project_id = $1 and cause_id like 'rfw%' group by cause_id
+        )
+        select w.id, w.referral_id, w.granted, w.clawed, coalesce(m.amount, 0) as moved
+        from referral_rewards w left join moved m on m.cause_id = w.id
+        where w.project_id = $1 and w.granted - w.clawed <> coalesce(m.amount, 0)
+        limit 20
+        """,
+    ),
+    Invariant(
+        "loyalty-points",
+        "what rules gave members and what waits for them is what their cards' entries and pending points say",
+        """
+        with given as (
+            select card_id, sum(amount) filter (where type = 'POINTS_ACCRUAL') as accrued,
+                   sum(amount) filter (where type = 'PENDING_POINTS_ACTIVATION') as activated,
+                   -sum(amount) filter (
+                       where type = 'POINTS_CLAWBACK' and coalesce(cause_id, '') not like 'rfw%') as revoked
+            from card_entries where project_id = $1
+              and type in ('POINTS_ACCRUAL', 'PENDING_POINTS_ACTIVATION', 'POINTS_CLAWBACK') group by card_id
+        ), waiting as (
+            select card_id, sum(points) as points from loyalty_pending
+            where project_id = $1 and status = 'PENDING' group by card_id
+        ), earned as (
+            select card_id, sum(points) as points from loyalty_earnings
+            where project_id = $1 and pending_id is null group by card_id
+        )
+        select c.id, c.pending, w.points as waiting, c.earned, g.accrued, e.points as given, c.activated, c.revoked
+        from loyalty_cards c
+        left join given g on g.card_id = c.id
+        left join waiting w on w.card_id = c.id
+        left join earned e on e.card_id = c.id
+        where c.project_id = $1 and (
+            c.pending <> coalesce(w.points, 0) or c.earned <> coalesce(g.accrued, 0)
+            or c.earned <> coalesce(e.points, 0) or c.activated <> coalesce(g.activated, 0)
+            or c.revoked <> coalesce(g.revoked, 0))
+        limit 20
+        """,
+    ),
+    Invariant(
         "idempotency-answer",
         "every Idempotency-Key that is kept has an answer, and finds the redemption that keeps the order of it",
         """
@@ -267,22 +399,63 @@ INVARIANTS: tuple[Invariant, ...] = (
 
 PROJECTS = "select id from projects order by id"
 
+Progress = Callable[[str, str, int, int], None]
+"""Called with the project, the id of the card behind us, how many are, and how many there are."""
 
-async def verify(dsn: str, invariants: Sequence[Invariant] = INVARIANTS) -> list[Result]:
-    """Check every invariant in every project, all on one snapshot, so that it may run beside traffic."""
-    results = []
+
+async def verify(
+    dsn: str,
+    invariants: Sequence[Invariant] = INVARIANTS,
+    *,
+    after: tuple[str, str] | None = None,
+    progress: Progress | None = None,
+) -> list[Result]:
+    """Check every invariant and every card in every project, all on one snapshot, so that it may run beside traffic.
+
+    `after` is a project and a card where an earlier run stopped: only the cards behind it are checked.
+    """
+    results: list[Result] = []
     async with _snapshot(dsn) as conn:
-        for (project_id,) in await db.records(conn, PROJECTS):
-            for invariant in invariants:
-                rows = await conn.fetch(invariant.sql, project_id, timeout=LONGEST_SECONDS)
-                shown = [dict(row) for row in rows[:SHOWN_ROWS]]
-                results.append(Result(invariant.name, project_id, invariant.says, shown))
+        projects = [project_id for (project_id,) in await db.records(conn, PROJECTS)]
+        if after is None:
+            for project_id in projects:
+                results += await _check(conn, project_id, invariants)
+        for project_id in projects:
+            if after is None or project_id >= after[0]:
+                start = after[1] if after is not None and project_id == after[0] else ""
+                results += await _cards(conn, project_id, start, progress)
     return results
+
+
+async def _check(conn: db.Conn, project_id: str, invariants: Sequence[Invariant]) -> list[Result]:
+    results = []
+    for invariant in invariants:
+        rows = await conn.fetch(invariant.sql, project_id, timeout=LONGEST_SECONDS)
+        shown = [dict(row) for row in rows[:SHOWN_ROWS]]
+        results.append(Result(invariant.name, project_id, invariant.says, shown))
+    return results
+
+
+async def _cards(conn: db.Conn, project_id: str, after: str, progress: Progress | None) -> list[Result]:
+    shown: dict[Rule, list[dict[str, Any]]] = {rule: [] for rule in RULES}
+    more = dict.fromkeys(RULES, 0)
+
+    def tell(card_id: str, done: int, whole: int) -> None:
+        if progress is not None:
+            progress(project_id, card_id, done, whole)
+
+    async for finding in audit(conn, project_id, after=after, progress=tell if progress else None):
+        if len(shown[finding.rule]) < SHOWN_ROWS:
+            row: dict[str, Any] = msgspec.to_builtins(finding)
+            shown[finding.rule].append({name: value for name, value in row.items() if name != "rule"})
+        else:
+            more[finding.rule] += 1
+    return [Result(rule, project_id, says, shown[rule], more[rule]) for rule, says in RULES.items()]
 
 
 @asynccontextmanager
 async def _snapshot(dsn: str) -> AsyncIterator[db.Conn]:
-    conn = await db.connect(dsn, {"statement_timeout": "0"})
+    conn = await db.connect(dsn, {"statement_timeout": "0", "idle_in_transaction_session_timeout": "0"})
     try:
         async with conn.transaction(isolation="repeatable_read", readonly=True):
             yield conn

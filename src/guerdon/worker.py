@@ -22,8 +22,11 @@ SLICES = (
     "orders",
     "vouchers",
     "campaigns",
+    "loyalty",
     "redemptions",
+    "exports",
     "bulk",
+    "publications",
     "webhooks",
 )
 
@@ -43,9 +46,16 @@ def jobs(idempotency_days: int = 7) -> dict[str, JobHandler]:
 
 def periodic() -> list[Periodic]:
     """Every job that comes back with the clock."""
+    import guerdon.exports.jobs
+    import guerdon.loyalty.jobs
     import guerdon.segments.jobs
 
-    return [*housekeeping.PERIODIC, *guerdon.segments.jobs.PERIODIC]
+    return [
+        *housekeeping.PERIODIC,
+        *guerdon.segments.jobs.PERIODIC,
+        *guerdon.exports.jobs.PERIODIC,
+        *guerdon.loyalty.jobs.PERIODIC,
+    ]
 
 
 async def run_worker(settings: "Settings", pool: db.Pool, stop: asyncio.Event) -> None:

@@ -84,3 +84,26 @@ async def run_jobs(app: App) -> Callable[[], Awaitable[None]]:
         await jobs.run_due(app.state.pool, all_jobs())
 
     return run
+
+
+@pytest_asyncio.fixture
+async def tonight(
+    app: App, client: Client, run_jobs: Callable[[], Awaitable[None]]
+) -> Callable[..., Awaitable[None]]:
+    """Have the project's night run once more, after statements that move what it looks for into the past."""
+    from guerdon.kit import db
+    from guerdon.loyalty.night import enqueue_nights
+
+    async def run(*statements: str) -> None:
+        assert app.state is not None
+        pool = app.state.pool
+        for statement in statements:
+            await db.execute(pool, statement + " where project_id = $1", client.project_id)
+        await db.execute(pool, "delete from nights where project_id = $1", client.project_id)
+        await db.execute(
+            pool, "delete from jobs where project_id = $1 and kind = 'night.run'", client.project_id
+        )
+        await enqueue_nights(pool)
+        await run_jobs()
+
+    return run

@@ -290,3 +290,11 @@ async def test_if_match_of_another_version(unchanged: Any) -> None:
         headers = {"If-Match": '"another"'}
         answer = await unchanged.put(path, json={"metadata": {"a": 1}}, headers=headers)
         check(answer, 412, "precondition_failed")
+
+
+async def test_a_path_that_ends_like_one_of_streams_is_looked_at_closely(client: Client) -> None:
+    """Only bodies that are streamed by the route itself pass the door unread."""
+    program = (await client.post("/v2/loyalties/programs", json={"name": "door"})).json()["id"]
+    path = f"/v2/loyalties/programs/{program}/card-definitions/batch"
+    answer = await client.post(path, content=b'{"it\xc5ms": 1}', headers={"Content-Type": "application/json"})
+    assert answer.status_code == 400 and "not UTF-8" in answer.json()["details"]

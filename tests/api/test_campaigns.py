@@ -283,9 +283,10 @@ async def test_a_wrong_edit_is_400_and_changes_nothing(
     ("fields", "key", "path"),
     [
         ({"name": ""}, "invalid_payload", "name"),
-        ({"campaign_type": "LOYALTY_PROGRAM"}, "invalid_campaign", "campaign_type"),
+        ({"campaign_type": "LOYALTY_PROGRAM"}, "invalid_payload", "voucher.type"),
+        ({"campaign_type": "GIFT_VOUCHERS"}, "invalid_payload", "voucher.type"),
+        ({"options": {"cards": "ON_SALE"}}, "invalid_campaign", "options.cards"),
         ({"campaign_type": "NOPE"}, "invalid_payload", "campaign_type"),
-        ({"campaign_type": None, "referral_program": {}}, "invalid_campaign", "campaign_type"),
         ({"campaign_type": None, "promotion": {}}, "invalid_payload", "voucher"),
         ({"promotion": {}}, "invalid_payload", "promotion"),
         ({"voucher": {"type": "DISCOUNT_VOUCHER"}}, "invalid_payload", "voucher.discount"),

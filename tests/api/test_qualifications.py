@@ -217,10 +217,11 @@ async def test_the_best_deal_first(client: Client) -> None:
 async def test_what_is_not_looked_at_is_said(
     client: Client, monkeypatch: pytest.MonkeyPatch, sorting: str
 ) -> None:
-    from guerdon.qualifications import pages
+    from guerdon.qualifications import pages, streams
 
     monkeypatch.setattr(pages, "CHUNK", 2)
-    monkeypatch.setattr(pages.Stream.__init__, "__defaults__", (4,))
+    monkeypatch.setattr(pages, "CODES", 4)
+    monkeypatch.setattr(streams, "CHUNK", 2)
     names = [await code(client, {"type": "AMOUNT", "amount_off": 100}) for _ in range(9)]
     await rule(client, *names[1:], rules=least(100_000))
     answer = (await qualify(client, options={"sorting_rule": sorting}))["redeemables"]

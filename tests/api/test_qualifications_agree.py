@@ -159,3 +159,37 @@ async def test_what_is_listed_is_what_validates(client: Client, pool: db.Pool, s
             asked = body | {"redeemables": [{"object": taken[0], "id": taken[1]}]}
             await post(client, "/v1/redemptions", asked)
     assert listed_ever > 0
+
+
+@pytest.mark.sized
+@pytest.mark.parametrize("seed", range(40 if os.environ.get("GUERDON_PROVE") == "1" else 3))
+async def test_a_campaign_is_listed_when_an_unused_code_of_it_validates(client: Client, seed: int) -> None:
+    chance = random.Random(seed)
+    await post(client, "/v1/products", {"source_id": "tea-1", "name": "Tea", "price": 450})
+    await a_customer(client, "anna", metadata={"city": "Graz"})
+    segment = (await post(client, "/v1/segments", {"name": "s", "customers": ["anna"]}))["id"]
+    campaigns: list[str] = []
+    for number in range(10):
+        voucher = {"type": "DISCOUNT_VOUCHER", "discount": discount(chance)}
+        body = {"name": f"c{number}", "type": "AUTO_UPDATE", "voucher": voucher}
+        made = (await post(client, "/v1/campaigns", body))["id"]
+        campaigns.append(made)
+        if chance.random() < 0.8:
+            rules = {str(n): condition(chance, segment) for n in range(1, chance.randrange(2, 4))}
+            await rule(client, made, rules=rules)
+    verdicts: set[bool] = set()
+    for number in range(ROUNDS):
+        body, fresh = cart(chance), {}
+        for made in campaigns:
+            name = f"{made}-{number}"
+            fresh[made] = name
+            await post(client, f"/v1/campaigns/{made}/vouchers/{name}", {})
+        found = {one["id"] for one in (await post(client, "/v1/campaigns/qualification", body))["data"]}
+        for made, name in fresh.items():
+            valid = (await post(client, "/v1/validations", body | {"redeemables": [{"id": name}]}))["valid"]
+            assert (made in found) is valid, made
+            verdicts.add(valid)
+        if found:  # so that limits fill up
+            asked = body | {"redeemables": [{"id": fresh[min(found)]}]}
+            await post(client, "/v1/redemptions", asked)
+    assert verdicts == {True, False}

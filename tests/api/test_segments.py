@@ -9,7 +9,7 @@ import pytest
 
 from guerdon.customers.locked import CustomerIn
 from guerdon.kit import db
-from guerdon.segments import jobs, store
+from guerdon.segments import customers, jobs, store
 from guerdon.segments.members import memberships, would_belong
 
 from .checkout import ask, code, post, read, redeem
@@ -245,7 +245,7 @@ async def test_memberships_of_many_in_few_statements(client: Any, pool: db.Pool)
     async with pool.acquire() as conn:
         conn.add_query_logger(lambda query: asked.append(query.query))
         found = await memberships(conn, client.project_id, [*ids, "cust_nobody"], segments)
-    assert len(asked) == 6  # the lists, the moment, the profiles, two of the summary, the events
+    assert len(asked) == 7  # the lists, the moment, the profiles, three of the summary, the events
     assert [made[0]["id"] in found[one] for one in ids] == [bool(n % 2) for n in range(20)]
     assert [made[3]["id"] in found[one] for one in ids] == [n < 3 for n in range(20)]
     assert found["cust_nobody"] == frozenset()
@@ -320,3 +320,49 @@ async def look(pool: db.Pool, kind: str, run_jobs: Run) -> None:
     sql = "select status, error from jobs where project_id = '' and kind = $1 order by id desc limit 1"
     done = (await db.records(pool, sql, kind))[0]
     assert done["status"] == "DONE", done["error"]
+
+
+async def members(client: Any, segment_id: str, query: str = "") -> list[str]:
+    found = await read(client, f"/v1/customers?segment_id={segment_id}&order=created_at{query}")
+    return [one["source_id"] for one in found["customers"]]
+
+
+async def test_customers_of_a_segment_are_listed(
+    client: Any, run_jobs: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(customers, "BATCH", 2)
+    levels = {"ada": "gold", "bob": "iron", "eve": "gold", "joe": "platinum", "kim": "iron"}
+    for name, level in levels.items():
+        await customer(client, name, metadata={"level": level}, email=f"{name}@example.com")
+    passive = (await segment(client, "passive", GOLD))["id"]
+    auto = (await segment(client, "auto-update", GOLD))["id"]
+    static = (await segment(client, "static", customers=["bob", "kim"]))["id"]
+    await run_jobs()
+    for one in (passive, auto):
+        assert await members(client, one) == ["ada", "eve", "joe"]
+        assert await members(client, one, "&email=eve@example.com") == ["eve"]
+        assert await members(client, one, "&filters[source_id][conditions][$is]=bob") == []
+        first = await read(client, f"/v1/customers?segment_id={one}&order=created_at&limit=2")
+        assert (first["total"], first["has_more"]) == (3, True)
+        assert await members(client, one, f"&starting_after_id={first['more_starting_after']}") == ["joe"]
+    assert await members(client, static) == ["bob", "kim"]
+    await customer(client, "kim", metadata={"level": "gold"})
+    assert await members(client, passive) == ["ada", "eve", "joe", "kim"], "as it is now"
+    await client.delete("/v1/customers/ada")
+    assert await members(client, passive) == ["eve", "joe", "kim"]
+    assert await members(client, auto) == ["eve", "joe"], "as it was last seen"
+    assert (await client.get("/v1/customers?segment_id=seg_nowhere")).status_code == 404
+
+
+async def test_a_passive_segment_of_a_large_project_is_not_listed(
+    client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(customers, "MOST", 1)
+    made = (await segment(client, "passive", GOLD))["id"]
+    await customer(client, "ada", metadata={"level": "gold"})
+    assert await members(client, made) == ["ada"]
+    await customer(client, "bob")
+    answer = await client.get(f"/v1/customers?segment_id={made}")
+    assert answer.status_code == 400 and "auto-update" in answer.json()["details"]
+    static = (await segment(client, "static", customers=["bob"]))["id"]
+    assert await members(client, static) == ["bob"]

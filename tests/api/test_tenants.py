@@ -18,8 +18,10 @@ from guerdon.kit.call import Route
 from guerdon.kit.ids import PREFIXES, new_id
 from guerdon.projects.bootstrap import add_key, create_project, revoke_key
 
+from . import loyalty
 from .checkout import TEN_OFF, ask, code, everything, post
 from .conftest import client_for
+from .named import NAMED_IN_PAYLOADS, NAMED_IN_QUERIES
 
 SERVER_ROUTES = [route for route in routes() if route.access == "server"]
 VOUCHER = {"type": "DISCOUNT_VOUCHER", "discount": TEN_OFF}
@@ -27,7 +29,7 @@ CAMPAIGN = {"name": "", "type": "STATIC", "voucher": VOUCHER}
 
 # What stands in a path, and the kinds of names it takes.
 PARAMETERS: dict[str, list[str]] = {
-    "campaign_id": ["campaign", "campaign_name"],
+    "campaign_id": ["campaign", "campaign_name", "loyalty_campaign"],
     "code": ["voucher_code", "voucher"],
     "redemption_id": ["redemption", "rollback", "failed_redemption"],
     "parent_redemption_id": ["stack", "redemption"],
@@ -45,6 +47,10 @@ PARAMETERS: dict[str, list[str]] = {
     "promotion_tier_id": ["promotion_tier"],
     "stack_id": ["promotion_stack"],
     "session_key": ["session"],
+    **loyalty.PARAMETERS,
+    "export_id": ["export"],
+    "member_id": ["loyalty_member", "loyalty_card", "loyalty_card_code", "referral_code"],
+    "holder_id": ["holder"],
 }
 
 # Routes that answer for nobody too: what somebody unknown would be.
@@ -67,6 +73,12 @@ PAYLOADS: dict[str, Any] = {
     "redeem": ask("NONE"),
     "roll_back": {"reason": "theirs"},
     "roll_back_stack": {"reason": "theirs"},
+    "return_goods": {"amount": 5},
+    "update_balance": {"amount": 5},
+    "cash_out_card": {"amount": 5},
+    "look_up_balance": {},
+    "activate_card": {"order": {"id": "ord_nowhere"}},
+    "set_pin": {"pin": True},
     "create_customer": {"name": "New"},
     "update_customer": {"name": "Changed"},
     "create_product": {"name": "New"},
@@ -79,8 +91,20 @@ PAYLOADS: dict[str, Any] = {
     "create_promotion_stack": {"name": "New", "tiers": {"ids": ["promo_nowhere"]}},
     "update_promotion_stack": {"name": "Changed"},
     "update_order": {"amount": 6},
+    "create_export": {"exported_object": "order"},
+    "export_orders": {},
+    "export_loyalty_campaign_transactions": {},
+    "export_loyalty_card_transactions": {},
+    "export_loyalty_card_transactions_1": {},
+    "export_points_expiration": {},
+    "export_card_transactions": {},
+    "export_campaign_transactions": {},
+    "create_publication": {"customer": {"source_id": "x"}, "voucher": "NOWHERE"},
+    "track_custom_event": {"event": "unheard", "customer": {"source_id": "x"}},
     "qualify": {"order": {"amount": 5000}},
     "validate_promotions": {"order": {"amount": 5000}},
+    "qualify_vouchers": {"order": {"amount": 5000}},
+    "qualify_campaigns": {"order": {"amount": 5000}},
     "validate_promotion_tier": {"order": {"amount": 5000}},
     "redeem_promotion_tier": {"order": {"amount": 5000}},
     "create_segment": {"name": "New"},
@@ -94,103 +118,13 @@ PAYLOADS: dict[str, Any] = {
     "update_metadata_schema": {"properties": {"a": {"type": "string"}}},
     "create_product_collection": {"name": "New", "type": "STATIC"},
     "update_product_collection": {"name": "Changed"},
+    "add_member_holders": {"holders": [{"source_id": "x"}]},
+    "add_campaign_member_holders": {"holders": [{"source_id": "x"}]},
+    **loyalty.PAYLOADS,
 }
 
 # Routes whose parameter names something that is made here, whatever others have.
 MAKES = {("create_voucher", "code"), ("add_campaign_voucher", "code"), ("create_metadata_schema", "resource")}
-
-# Ids in a payload, by the route that takes them: how they look with an id of a kind put in.
-NAMED_IN_PAYLOADS: list[tuple[str, str, str]] = [
-    ("POST /v1/validations", "voucher", '{"redeemables":[{"id":"%s"}],"order":{"amount":5}}'),
-    ("POST /v1/validations", "voucher_code", '{"redeemables":[{"id":"%s"}],"order":{"amount":5}}'),
-    ("POST /v1/validations", "customer", '{"redeemables":[{"id":"MINE"}],"customer":{"id":"%s"}}'),
-    ("POST /v1/validations", "order", '{"redeemables":[{"id":"MINE"}],"order":{"id":"%s"}}'),
-    ("POST /v1/validations", "customer", '{"redeemables":[{"id":"MINE"}],"order":{"amount":5,"customer_id":"%s"}}'),
-    ("POST /v1/validations", "product", '{"redeemables":[{"id":"MINE"}],"order":{"items":[{"product_id":"%s"}]}}'),
-    ("POST /v1/validations", "product_source_id", '{"redeemables":[{"id":"MINE"}],"order":{"items":[{"source_id":"%s"}]}}'),
-    ("POST /v1/validations", "promotion_tier", '{"redeemables":[{"object":"promotion_tier","id":"%s"}],"order":{"amount":5}}'),
-    ("POST /v1/validations", "promotion_stack", '{"redeemables":[{"object":"promotion_stack","id":"%s"}],"order":{"amount":5}}'),
-    ("POST /v1/validations", "campaign", '{"redeemables":[{"id":"MINE"}],"order":{"amount":5},"drafts":{"campaigns":[{"id":"%s","name":"x"}]}}'),
-    ("POST /v1/validations", "session", '{"redeemables":[{"id":"MINE"}],"order":{"amount":5},"session":{"type":"LOCK","key":"%s"}}'),
-    ("POST /v1/redemptions", "promotion_tier", '{"redeemables":[{"object":"promotion_tier","id":"%s"}],"order":{"amount":5}}'),
-    ("POST /v1/redemptions", "promotion_stack", '{"redeemables":[{"object":"promotion_stack","id":"%s"}],"order":{"amount":5}}'),
-    ("POST /v1/redemptions", "session", '{"redeemables":[{"id":"MINE"}],"order":{"amount":5},"session":{"type":"LOCK","key":"%s"}}'),
-    ("POST /v1/redemptions", "voucher", '{"redeemables":[{"id":"%s"}],"order":{"amount":5}}'),
-    ("POST /v1/redemptions", "voucher_code", '{"redeemables":[{"id":"%s"}],"order":{"amount":5}}'),
-    ("POST /v1/redemptions", "customer", '{"redeemables":[{"id":"MINE"}],"customer":{"id":"%s"}}'),
-    ("POST /v1/redemptions", "order", '{"redeemables":[{"id":"MINE"}],"order":{"id":"%s"}}'),
-    ("POST /v1/redemptions", "customer", '{"redeemables":[{"id":"MINE"}],"order":{"amount":5,"referrer_id":"%s"}}'),
-    ("POST /v1/redemptions", "sku", '{"redeemables":[{"id":"MINE"}],"order":{"items":[{"sku_id":"%s","amount":5}]}}'),
-    ("POST /v1/qualifications", "customer", '{"customer":{"id":"%s"},"order":{"amount":5}}'),
-    ("POST /v1/qualifications", "order", '{"order":{"id":"%s"}}'),
-    ("POST /v1/qualifications", "product", '{"scenario":"PRODUCTS","order":{"items":[{"product_id":"%s"}]}}'),
-    ("POST /v1/qualifications", "campaign", '{"order":{"amount":5},"options":{"filters":{"campaign_id":{"conditions":{"$is":["%s"]}}}}}'),
-    ("POST /v1/qualifications", "promotion_tier", '{"order":{"amount":5},"options":{"filters":{"resource_id":{"conditions":{"$is":["%s"]}}}}}'),
-    ("POST /v1/qualifications", "session", '{"order":{"amount":5},"session":{"type":"LOCK","key":"%s"}}'),
-    ("POST /v1/promotions/validation", "customer", '{"customer":{"id":"%s"},"order":{"amount":5}}'),
-    ("POST /v1/promotions/validation", "order", '{"order":{"id":"%s"}}'),
-    ("POST /v1/orders", "order", '{"id":"%s","amount":5}'),
-    ("POST /v1/orders", "customer", '{"amount":5,"customer":{"id":"%s"}}'),
-    ("POST /v1/orders", "customer", '{"amount":5,"customer_id":"%s"}'),
-    ("POST /v1/orders", "customer", '{"amount":5,"referrer":{"id":"%s"}}'),
-    ("POST /v1/orders", "product", '{"items":[{"product_id":"%s","quantity":2}]}'),
-    ("POST /v1/orders", "sku_source_id", '{"items":[{"source_id":"%s","related_object":"sku"}]}'),
-    ("POST /v1/product-collections", "product", '{"name":"x","type":"STATIC","products":[{"id":"%s"}]}'),
-    ("POST /v1/product-collections", "sku", '{"name":"x","type":"STATIC","products":[{"object":"sku","id":"%s"}]}'),
-    ("POST /v1/customers", "customer", '{"id":"%s","name":"Mine now"}'),
-    ("POST /v1/products", "product", '{"id":"%s","name":"Mine now"}'),
-    ("POST /v1/segments", "customer", '{"name":"Mine","customers":["%s"]}'),
-    ("POST /v1/segments", "customer_source_id", '{"name":"Mine","customers":["%s"]}'),
-    ("POST /v1/validation-rules", "segment", '{"name":"Mine","rules":{"1":{"name":"customer.segment","conditions":{"$is":["%s"]}}}}'),
-    ("POST /v1/validation-rules", "collection", '{"name":"Mine","applicable_to":{"included":[{"object":"products_collection","id":"%s"}]}}'),
-    ("POST /v1/validation-rules", "collection", '{"name":"Mine","rules":{"1":{"name":"order.items.any","conditions":{"$is":[{"object":"products_collection","id":"%s"}]}}}}'),
-    ("POST /v1/validation-rules/{validation_rule_id}/assignments", "voucher", '{"related_object_id":"%s","related_object_type":"voucher"}'),
-    ("POST /v1/validation-rules/{validation_rule_id}/assignments", "campaign", '{"related_object_id":"%s","related_object_type":"campaign"}'),
-    ("POST /v1/validation-rules/{validation_rule_id}/assignments", "promotion_tier", '{"related_object_id":"%s","related_object_type":"promotion_tier"}'),
-    ("POST /v1/promotions/{campaign_id}/stacks", "promotion_tier", '{"name":"Mine","tiers":{"ids":["%s"]}}'),
-    ("POST /v1/promotions/{campaign_id}/stacks", "category", '{"name":"Mine","tiers":{"ids":[]},"category_id":"%s"}'),
-    ("POST /v1/promotions/{campaign_id}/tiers", "category", '{"name":"Mine","action":{"discount":{"type":"AMOUNT","amount_off":5}},"category_id":"%s"}'),
-    ("POST /v1/promotions/{campaign_id}/tiers", "validation_rule", '{"name":"Mine","action":{"discount":{"type":"AMOUNT","amount_off":5}},"validation_rules":["%s"]}'),
-    ("POST /v1/campaigns", "validation_rule", '{"name":"Ours","campaign_type":"PROMOTION","validation_rules":["%s"]}'),
-    ("POST /v1/campaigns", "category", '{"name":"Ours","campaign_type":"PROMOTION","category_id":"%s"}'),
-    ("POST /v1/vouchers", "category", '{"type":"DISCOUNT_VOUCHER","discount":{"type":"AMOUNT","amount_off":5},"category_id":"%s"}'),
-    ("POST /v1/vouchers", "validation_rule", '{"type":"DISCOUNT_VOUCHER","discount":{"type":"AMOUNT","amount_off":5},"validation_rules":["%s"]}'),
-    ("POST /v1/vouchers", "campaign", '{"type":"DISCOUNT_VOUCHER","discount":{"type":"AMOUNT","amount_off":5},"campaign_id":"%s"}'),
-    ("POST /v1/vouchers", "campaign_name", '{"type":"DISCOUNT_VOUCHER","discount":{"type":"AMOUNT","amount_off":5},"campaign":"%s"}'),
-]  # fmt: skip
-
-# Ids in a query.
-NAMED_IN_QUERIES: list[tuple[str, str]] = [
-    ("/v1/vouchers?campaign_id=%s", "campaign"),
-    ("/v1/vouchers?campaign=%s", "campaign_name"),
-    ("/v1/vouchers?code=%s", "voucher_code"),
-    ("/v1/vouchers?customer=%s", "customer"),
-    ("/v1/vouchers?ids[]=%s", "voucher"),
-    ("/v1/vouchers?starting_after_id=%s", "voucher"),
-    ("/v1/vouchers?filters[campaign_ids][conditions][$in][0]=%s", "campaign"),
-    ("/v1/campaigns?starting_after_id=%s", "campaign"),
-    ("/v1/campaigns?filters[campaign_ids][conditions][$is][0]=%s", "campaign"),
-    ("/v1/redemptions?starting_after_id=%s", "redemption"),
-    ("/v1/redemptions?campaign=%s", "campaign_name"),
-    ("/v1/redemptions?customer=%s", "customer"),
-    ("/v1/redemptions?filters[customer_id][conditions][$is]=%s", "customer"),
-    ("/v1/redemptions?filters[voucher_code][conditions][$is]=%s", "voucher_code"),
-    ("/v1/customers?starting_after_id=%s", "customer"),
-    ("/v1/products?starting_after_id=%s", "product"),
-    ("/v1/orders?starting_after_id=%s", "order"),
-    ("/v1/orders?filters[customer_id][conditions][$is]=%s", "customer"),
-    ("/v1/async-actions?starting_after=%s", "async_action"),
-    ("/v1/segments?starting_after_id=%s", "segment"),
-    ("/v1/segments?ids[]=%s", "segment"),
-    ("/v1/validation-rules?starting_after_id=%s", "validation_rule"),
-    ("/v1/validation-rules-assignments?starting_after_id=%s", "assignment"),
-    ("/v1/validation-rules-assignments?rule=%s", "validation_rule"),
-    ("/v1/validation-rules-assignments?related_object_id=%s", "voucher"),
-    ("/v1/product-collections?starting_after_id=%s", "collection"),
-    ("/v1/promotions/tiers?starting_after_id=%s", "promotion_tier"),
-    ("/v1/promotions/tiers?filters[campaign_id][conditions][$is]=%s", "promotion"),
-    ("/v1/promotions/stacks?starting_after_id=%s", "promotion_stack"),
-]
 
 
 @pytest_asyncio.fixture(scope="module")
@@ -236,6 +170,11 @@ async def theirs(app: Any, pool: db.Pool) -> Any:
         ids["collection"] = (await post(client, "/v1/product-collections", picked))["id"]
         held = await post(client, "/v1/validations", ask("THEIR-CODE", session={"type": "LOCK"}))
         ids["session"] = held["session"]["key"]
+        await publications(client, ids)
+        await books(client, ids)
+        await referrals(client, ids)
+        await loyalty.furnish(client, ids)
+        await app.desk.validated.flush()  # counts are written a little later, and would be news
         yield client, ids
 
 
@@ -246,6 +185,43 @@ async def promotions(client: Any, ids: dict[str, str]) -> None:
     ids |= {"promotion": made["id"], "promotion_tier": made["promotion"]["tiers"][0]["id"]}
     stack = {"name": "Their stack", "tiers": {"ids": [ids["promotion_tier"]]}}
     ids["promotion_stack"] = (await post(client, f"/v1/promotions/{made['id']}/stacks", stack))["id"]
+
+
+async def publications(client: Any, ids: dict[str, str]) -> None:
+    """A code that was given to their customer."""
+    body = {
+        "customer": {"source_id": "their-customer"},
+        "voucher": await code(client),
+        "source_id": "their-letter",
+    }
+    made = await post(client, "/v1/publications", body)
+    ids |= {"publication": made["id"], "publication_source_id": "their-letter"}
+
+
+async def books(client: Any, ids: dict[str, str]) -> None:
+    """Campaigns of gift cards and of loyalty cards with a card each, and an export."""
+    cards = {"name": "Their cards", "voucher": {"gift": {"amount": 700}}, "vouchers_count": 1}
+    ids["gift_campaign"] = (await post(client, "/v1/campaigns", cards))["id"]
+    program = {
+        "name": "Their club",
+        "campaign_type": "LOYALTY_PROGRAM",
+        "voucher": {"loyalty_card": {"points": 7}},
+    }
+    ids["loyalty_campaign"] = (await post(client, "/v1/campaigns", program))["id"]
+    made = await post(client, "/v1/campaigns/Their club/vouchers/THEIR-MEMBER", {})
+    ids |= {"loyalty_card": made["id"], "loyalty_card_code": "THEIR-MEMBER"}
+    ids["export"] = (await post(client, "/v1/exports", {"exported_object": "order"}))["id"]
+
+
+async def referrals(client: Any, ids: dict[str, str]) -> None:
+    """A referral code with its referrer and a referee."""
+    friends = {"name": "Their friends", "referral_program": {}, "voucher": CAMPAIGN["voucher"]}
+    await post(client, "/v1/campaigns", friends)
+    await post(client, "/v1/campaigns/Their friends/vouchers/THEIR-FRIEND", {})
+    await post(client, "/v1/publications", {"customer": {"source_id": "referrer"}, "voucher": "THEIR-FRIEND"})
+    named = {"holders": [{"source_id": "their-referee"}]}
+    made = await post(client, "/v1/referrals/members/THEIR-FRIEND/holders", named)
+    ids |= {"referral_code": "THEIR-FRIEND", "holder": made["holders"][0]["id"]}
 
 
 async def rules(client: Any, ids: dict[str, str]) -> None:
@@ -270,7 +246,9 @@ def words(answer: httpx.Response, *names: str) -> tuple[int, str]:
     body = re.sub(r'"redeemed_quantity":\d+', '"redeemed_quantity":…', body)  # of our own code, used twice
     body = re.sub(r'"(request_id|date|created_at|updated_at)":"[^"]*"', r'"\1":"…"', body)
     return answer.status_code, re.sub(
-        r'"(valid|r|rf|rr|ord|cust|v|ordli|camp|aa|val|seg|promo|stack|pc)_[0-9A-Za-z]{22}"', r'"\1_…"', body
+        r'"(valid|r|rf|rr|ord|cust|v|ordli|camp|aa|val|seg|promo|stack|pc|lben|lern|lernei|lts|lprg|lcdef)_[0-9A-Za-z]{22}"',
+        r'"\1_…"',
+        body,
     )
 
 
@@ -379,7 +357,7 @@ async def test_another_projects_ids_in_a_payload(
     if "{" in path:
         await post(client, "/v1/campaigns", {"name": "MINE", "campaign_type": "PROMOTION"})
         rule = await post(client, "/v1/validation-rules", {"name": "Mine"})
-        path = path.format(campaign_id="MINE", validation_rule_id=rule["id"])
+        path = path.format(campaign_id="MINE", code="MINE", validation_rule_id=rule["id"])
     before = await everything(pool, stranger.project_id)
     headers = {"Content-Type": "application/json"}
     answer = await client.post(path, content=payload % ids[kind], headers=headers)
@@ -396,17 +374,19 @@ async def test_another_projects_ids_in_a_query(client: Any, theirs: Any, path: s
     assert words(answer, ids[kind]) == words(nothing, stand_in)
     if answer.status_code == 200:
         body = answer.json()
-        assert body[body["data_ref"]] == [], "nothing is listed"
+        assert body[body.get("data_ref", "data")] == [], "nothing is listed"
 
 
 @pytest.mark.parametrize(
-    "route", [r for r in SERVER_ROUTES if r.method == "GET" and not in_path(r)], ids=lambda route: route.path
+    "route",
+    [r for r in SERVER_ROUTES if r.method == "GET" and r.kind == "read" and not in_path(r)],
+    ids=lambda route: route.path,
 )
 async def test_lists_show_nothing_of_others(client: Any, theirs: Any, route: Route) -> None:
     answer = await client.get(route.path)
     assert answer.status_code == 200
     body = answer.json()
-    assert body[body["data_ref"]] == []
+    assert body[body.get("data_ref", "data")] == []
     assert body.get("total", 0) == 0
 
 

@@ -24,13 +24,19 @@ from .test_tenants import SERVER_ROUTES, call, words
 ROUTES = [route for route in routes() if route.access == "management"]
 
 # What stands in a path beside the project, and what kind of id it is.
-PARAMETERS = {"stacking_rules_id": "stacking_rules", "metadata_schema_id": "metadata_schema"}
+PARAMETERS = {
+    "stacking_rules_id": "stacking_rules",
+    "metadata_schema_id": "metadata_schema",
+    "custom_event_schema_id": "custom_event_schema",
+}
 
 PAYLOADS: dict[str, Any] = {
     "create_stacking_rules": {"redeemables_application_mode": "PARTIAL"},
     "update_stacking_rules": {"redeemables_application_mode": "PARTIAL"},
     "create_project_metadata_schema": {"related_object": "order", "properties": {}},
     "update_project_metadata_schema": {"allow_defined_only": True},
+    "create_custom_event_schema": {"name": "read", "schema": {"properties": {}}},
+    "update_custom_event_schema": {"schema": {"properties": {"pages": {"type": "number"}}}},
 }
 
 # Lists of ids in stacking rules: another project's are as good as none.
@@ -77,9 +83,11 @@ async def theirs(app: Any, pool: db.Pool) -> Any:
         schema = await post(
             manager, f"{at}/metadata-schemas", {"related_object": "customer", "properties": {}}
         )
+        event = await post(manager, f"{at}/custom-event-schemas", {"name": "theirs"})
         async with client_for(app, made) as client:
             category = await post(client, "/v1/categories", {"name": "Theirs"})
         ids = {"stacking_rules": rules["id"], "metadata_schema": schema["id"], "category": category["id"]}
+        ids["custom_event_schema"] = event["id"]
         yield manager, made.project_id, ids
 
 

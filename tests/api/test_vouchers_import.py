@@ -78,7 +78,7 @@ async def test_csv_makes_vouchers(client: Client, run_jobs: Any) -> None:
     ]  # fmt: skip
     for line, word in zip(
         [line for line in lines if line["status"] == "failed"],
-        ("whole number", "not available yet", "start_date", "redemption.quantity", "code"),
+        ("whole number", "a gift card needs its amount", "start_date", "redemption.quantity", "code"),
         strict=True,
     ):
         assert word in line["error"], line

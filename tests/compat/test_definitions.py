@@ -87,6 +87,8 @@ def test_product_collections(sdk: Sdk) -> None:
         v.ProductCollectionsCreateRequestBody(type="AUTO_UPDATE", name=sdk.name("found"), filter=wanted)
     )
     assert sdk.product_collections.get_product_collection(found.id).type == "AUTO_UPDATE"
+    told = sdk.raw("GET", f"/v1/product-collections/{found.id}/activities")
+    assert [one["type"] for one in told["data"]] == ["product_collection.created"]
     for one in (picked, found):
         listed = sdk.product_collections.list_products_in_collection(one.id, limit=5)
         assert (listed.total, listed.data[0].id) == (1, product.id)

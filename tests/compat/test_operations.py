@@ -18,6 +18,16 @@ HERE = Path(__file__).parent
 OURS = {
     ("POST", "/v1/async-actions/{async_action_id}/cancel"),
     ("GET", "/v1/async-actions/{async_action_id}/report"),
+    ("GET", "/v1/vouchers/{code}/publications"),
+    ("GET", "/v1/ledger/postings"),
+    ("GET", "/v1/ledger/liability"),
+    ("POST", "/v1/vouchers/{code}/activation"),
+    ("POST", "/v1/vouchers/{code}/balance/look-up"),
+    ("POST", "/v1/vouchers/{code}/cash-out"),
+    ("PUT", "/v1/vouchers/{code}/pin"),
+    ("POST", "/v1/orders/{order_id}/returns"),
+    ("GET", "/v1/orders/{order_id}/returns"),
+    ("GET", "/v1/referrals"),
 }
 
 # What the reference has and this SDK has no method for: called with `sdk.raw`.
@@ -29,6 +39,12 @@ BY_HAND = {
     ("POST", "/v1/promotions/validation"),
     ("POST", "/v1/promotions/tiers/{promotion_tier_id}/validation"),
     ("POST", "/v1/promotions/tiers/{promotion_tier_id}/redemption"),
+    ("POST", "/v1/vouchers/qualification"),
+    ("POST", "/v1/campaigns/qualification"),
+    ("POST", "/v1/loyalties/{campaign_id}/qualifications"),
+    ("GET", "/v1/customers/{customer_id}/activities"),
+    ("GET", "/v1/product-collections/{product_collection_id}/activities"),
+    ("GET", "/v1/segments/{segment_id}/activities"),
     ("GET", "/v1/segments"),
     ("PUT", "/v1/segments/{segment_id}"),
 }
@@ -55,7 +71,8 @@ def called() -> set[str]:
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
                 owner = node.func.value
                 if isinstance(owner, ast.Attribute) and getattr(owner.value, "id", "") in ("sdk", "self"):
-                    names.add(node.func.attr.removesuffix("_with_http_info"))
+                    name = node.func.attr.removesuffix("_with_http_info")
+                    names.add(name.removesuffix("_without_preload_content"))
     return names
 
 
@@ -65,7 +82,9 @@ def test_every_route_is_called_through_the_sdk() -> None:
     missed = {
         path
         for where, path in answered().items()
-        if where not in reached and (where[0], path) not in OURS | BY_HAND
+        if where not in reached
+        and (where[0], path) not in OURS | BY_HAND
+        and not path.startswith("/v2/")  # no SDK has these yet
     }
     assert missed == set()
     assert len(reached) >= 40
@@ -82,10 +101,12 @@ def test_what_is_ours_is_meant_to_be() -> None:
 
 def test_the_facts_are_those_of_the_sdk() -> None:
     names = {operation.place: operation.name for operation in read_operations()}
-    theirs = {where: name for name, where in sdk_operations().items()}
+    theirs: dict[tuple[str, str], set[str]] = {}
+    for name, where in sdk_operations().items():  # downloads of exports have a name of their own, and no path
+        theirs.setdefault(where, set()).add(name.replace("_", "").lower())
     assert theirs.keys() <= names.keys()
     for where in theirs.keys() & answered().keys():
-        assert names[where].replace("-", "").lower() == theirs[where].replace("_", "").lower()
+        assert names[where].replace("-", "").lower() in theirs[where]
 
 
 def test_the_page_is_up_to_date() -> None:

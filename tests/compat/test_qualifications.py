@@ -87,6 +87,37 @@ def test_pages_and_sorting(sdk: Sdk) -> None:
     assert {small, large} <= set(walked)
 
 
+def test_campaigns_a_customer_could_get_a_code_of(sdk: Sdk) -> None:
+    discount = v.Discount(type="AMOUNT", amount_off=700)
+    voucher = v.CampaignsCreateRequestBodyVoucher(type="DISCOUNT_VOUCHER", discount=discount)
+    made = sdk.campaigns.create_campaign(
+        v.CampaignsCreateRequestBody(
+            name=sdk.name("bulk"), campaign_type="DISCOUNT_COUPONS", type="AUTO_UPDATE", voucher=voucher
+        )
+    )
+    found = sdk.qualifications.check_eligibility(
+        v.QualificationsCheckEligibilityRequestBody(
+            scenario="AUDIENCE_ONLY",
+            order=v.Order(amount=20_000),
+            options=v.QualificationsOption(limit=10, expand=["redeemable"]),
+        )
+    )
+    first = next(one for one in found.redeemables.data if one.id == made.id)
+    assert (first.object, first.name, first.campaign_id) == ("campaign", made.name, None)
+    assert (first.result.discount.amount_off, first.order.total_amount) == (700, 19_300)
+    body = {"order": {"amount": 20_000}}
+    older = sdk.raw("POST", "/v1/campaigns/qualification?limit=50", body)
+    assert made.id in [one["id"] for one in older["data"]]
+
+
+def test_codes_in_the_older_shape(sdk: Sdk) -> None:
+    code, _ = generic(sdk)
+    body = {"order": {"amount": 20_000}, "customer": {"source_id": sdk.name("older")}}
+    found = sdk.raw("POST", "/v1/vouchers/qualification?order=-created_at&limit=10", body)
+    assert code in [one["code"] for one in found["data"]]
+    assert found["tracking_id"].startswith("track_")
+
+
 def test_what_a_customer_holds(sdk: Sdk) -> None:
     customer = sdk.customers.create_customer(v.CustomersCreateRequestBody(source_id=sdk.name("holder")))
     held = sdk.customers.list_customer_redeemables(customer.id, limit=5, order="-id")

@@ -46,6 +46,22 @@ def test_customers_live_and_go(sdk: Sdk) -> None:
     assert gone.value.status == 404
 
 
+def test_what_a_customer_did(sdk: Sdk) -> None:
+    source_id = sdk.name("active")
+    customer = sdk.customers.create_customer(v.CustomersCreateRequestBody(source_id=source_id, name="Ada"))
+    order = v.OrdersCreateRequestBody(customer=v.Customer(id=customer.id), amount=5_000, status="PAID")
+    made = sdk.orders.create_order(order)
+    did = sdk.customers.list_customer_activity(source_id, limit=2)
+    assert {one.type for one in did.data} == {"customer.order.paid", "customer.order.created"}
+    assert (did.has_more, did.data[0].data["data"]["order"]["id"]) == (True, made.id)
+    rest = sdk.customers.list_customer_activity(source_id, starting_after_id=did.more_starting_after)
+    assert [one.type for one in rest.data] == ["customer.created"]
+    paid = sdk.customers.list_customer_activity(source_id, type="customer.order.paid")
+    assert [one.type for one in paid.data] == ["customer.order.paid"]
+    older = sdk.raw("GET", f"/v1/customers/{customer.id}/activities?limit=1")
+    assert (older["total"], older["has_more"]) == (3, True)
+
+
 def test_customers_are_listed(sdk: Sdk) -> None:
     begin = datetime.now(UTC) - timedelta(hours=1)
     names = [sdk.name("listed") for _ in range(5)]

@@ -44,6 +44,11 @@ def test_segments_live_and_go(sdk: Sdk) -> None:
 
     changed = sdk.raw("PUT", f"/v1/segments/{dynamic.id}", {"name": "Golden"})
     assert (changed["name"], changed["filter"]) == ("Golden", gold)
+    told = sdk.raw("GET", f"/v1/segments/{dynamic.id}/activities")
+    assert [one["type"] for one in told["data"]] == ["segment.updated", "segment.created"]
+    for one in (static, dynamic):
+        members = sdk.customers.list_customers(segment_id=one.id).customers
+        assert [member.source_id for member in members] == [source_id]
     listed = sdk.raw("GET", "/v1/segments?limit=2")
     assert [one["id"] for one in listed["data"]] == [dynamic.id, static.id]
     for segment in (static, dynamic):

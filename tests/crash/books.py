@@ -30,6 +30,10 @@ ORDERS = """
 """
 
 
+MOVED = "select source_id as ask from card_notes where project_id = $1 and source_id is not null"
+RETURNED = "select metadata ->> 'ask' as ask from order_returns where project_id = $1"
+
+
 async def compare(dsn: str, project_id: str, log: Log, most: int) -> dict[str, int]:
     """What is wrong, counted by name; all zeros when all is well. `most` is how often what is limited can be had."""
     conn = await asyncpg.connect(dsn)
@@ -38,13 +42,17 @@ async def compare(dsn: str, project_id: str, log: Log, most: int) -> dict[str, i
         vouchers = await conn.fetch(VOUCHERS, project_id)
         orderless = await conn.fetchval(ORDERS, project_id)
         limited = await limits.compare(conn, project_id, most)
+        moved = [row["ask"] for row in await conn.fetch(MOVED, project_id)]
+        returned = [row["ask"] for row in await conn.fetch(RETURNED, project_id)]
     finally:
         await conn.close()
-    asks = [ask for ask in log.asks if ask.kind != "code"]
+    asks = [ask for ask in log.asks if ask.kind in ("redemption", "rollback")]
     codes = {row["code"]: row for row in vouchers}
     return (
-        _against_rows(asks, rows)
+        _against_rows(asks, rows, {ask.id for ask in log.asks})
         | limited
+        | _once(log, "balance", moved)
+        | _once(log, "return", returned)
         | {
             "codes lost": sum(
                 ask.won and ask.path.rsplit("/", 1)[1] not in codes for ask in log.asks if ask.kind == "code"
@@ -63,7 +71,18 @@ async def compare(dsn: str, project_id: str, log: Log, most: int) -> dict[str, i
     )
 
 
-def _against_rows(asks: list[Ask], rows: list[Any]) -> dict[str, int]:
+def _once(log: Log, kind: str, done: list[str]) -> dict[str, int]:
+    """What was acknowledged of a kind is there, once; and nothing is there that was refused or never asked for."""
+    times, asks = Counter(done), [ask for ask in log.asks if ask.kind == kind]
+    return {
+        f"{kind} lost": sum(ask.won and not times[ask.id] for ask in asks),
+        f"{kind} twice": sum(times[ask.id] > 1 for ask in asks),
+        f"{kind} done though refused": sum(times[ask.id] > 0 for ask in asks if ask.answers and not ask.won),
+        f"{kind} unasked": len(times.keys() - {ask.id for ask in asks}),
+    }
+
+
+def _against_rows(asks: list[Ask], rows: list[Any], known: set[str]) -> dict[str, int]:
     ids = {row["id"] for row in rows if row["result"] == "SUCCESS"}
     heads = [row for row in rows if row["parent_id"] is None]
     effects = Counter(row["ask"] for row in heads if row["result"] == "SUCCESS")
@@ -78,7 +97,7 @@ def _against_rows(asks: list[Ask], rows: list[Any]) -> dict[str, int]:
         ),
         "done though refused": sum(effects[ask.id] > 0 for ask in asks if ask.answers and not ask.won),
         "keyed, recorded twice": sum(recorded[ask.id] > 1 for ask in asks if ask.keyed),
-        "unasked": len(recorded.keys() - {ask.id for ask in asks}),
+        "unasked": len(recorded.keys() - known),  # a return makes rollbacks too
         "missing events": sum(
             row["events"] == 0 for row in rows if row["parent_id"] is None or row["result"] == "SUCCESS"
         ),
@@ -94,4 +113,5 @@ def _refused(ask: Ask) -> bool:
         "quantity_exceeded",
         "already_rolled_back",
         "redemption_rules_violated",
+        "gift_amount_exceeded",
     }

@@ -17,7 +17,7 @@ from guerdon.kit.postgres import EmbeddedPostgres
 from .books import compare
 from .chaos import Chaos
 from .limits import BUDGETED, set_up
-from .till import HOT, PLENTY, TILLS, Ask, Log, Till
+from .till import CARDS, HOT, PLENTY, TILLS, Ask, Log, Till
 
 pytestmark = pytest.mark.sized
 PROVE = os.environ.get("GUERDON_PROVE") == "1"
@@ -56,6 +56,8 @@ async def test_nothing_acknowledged_is_lost_and_nothing_happens_twice(
     for code in HOT:
         await first.new_code(HOT_LIMIT, code)
     await first.new_code(None, PLENTY)
+    for code in CARDS:
+        await first.new_card(code)
     log.tier = await set_up(first.client, HOT_LIMIT)
     chaos = Chaos(server, log, random.Random(seed), STOP_SECONDS)
     await _trade(chaos, [till(number + 1) for number in range(TILLS)], log, started)
@@ -120,6 +122,8 @@ def _figures(chaos: Chaos, log: Log, seconds: float) -> dict[str, Any]:
         "requests": sum(ask.tries for ask in log.asks),
         "redemptions acknowledged": log.redemptions,
         "rollbacks acknowledged": sum(ask.won for ask in log.asks if ask.kind == "rollback"),
+        "balances moved": sum(ask.won for ask in log.asks if ask.kind == "balance"),
+        "returns acknowledged": sum(ask.won for ask in log.asks if ask.kind == "return"),
         "refused": sum(bool(ask.answers) and not ask.won for ask in log.asks),
         "asked again": again,
         "given up without a key": sum(ask.lost for ask in log.asks),

@@ -20,13 +20,14 @@ TIMEOUT_SECONDS = 3.0
 TILLS = 16
 HOT = ("HOT-1", "HOT-2", "HOT-3")
 PLENTY = "PLENTY"
+CARDS = ("CARD-1", "CARD-2", "CARD-3", "CARD-4")
 
 
 class Ask(Struct):
     """One thing that was asked for, and every answer to it. `lost` says that it was given up."""
 
     id: str
-    kind: Literal["code", "redemption", "rollback"]
+    kind: Literal["code", "redemption", "rollback", "balance", "return"]
     path: str
     body: dict[str, Any]
     keyed: bool
@@ -42,11 +43,12 @@ class Ask(Struct):
 
 
 class Bought(Struct):
-    """An acknowledged redemption: what it gave in cents, and whether it is a stack."""
+    """An acknowledged redemption: what it gave in cents, whether it is a stack, and its order."""
 
     id: str
     amount: int
     stack: bool
+    order: str
 
 
 class Log:
@@ -71,8 +73,10 @@ class Log:
             ask.made = [one["id"] for one in content["redemptions"]]
             whole = content.get("parent_redemption", content["redemptions"][0])
             ask.made += [whole["id"]] if len(ask.made) > 1 else []
-            amount = sum(one["order"]["total_applied_discount_amount"] for one in content["redemptions"])
-            self.bought.append(Bought(whole["id"], amount, len(ask.made) > 1))
+            amount = sum(
+                one["order"].get("total_applied_discount_amount", 0) for one in content["redemptions"]
+            )
+            self.bought.append(Bought(whole["id"], amount, len(ask.made) > 1, content["order"]["id"]))
         elif ask.kind == "rollback":
             ask.made = (
                 [one["id"] for one in content["rollbacks"]] if "rollbacks" in content else [content["id"]]
@@ -93,9 +97,12 @@ class Till:
 
     async def work(self, over: asyncio.Event) -> None:
         """Buy, and take back, until it is over; what was begun is brought to its end."""
-        acts = (self._single, self._hot, self._stack, self._take_back, self._limited, self._promotion)
+        acts = (
+            self._single, self._hot, self._stack, self._take_back, self._limited, self._promotion, self._pay,
+            self._move, self._send_back,
+        )  # fmt: skip
         while not over.is_set():
-            [act] = self.chance.choices(acts, (25, 25, 10, 20, 12, 8))
+            [act] = self.chance.choices(acts, (22, 22, 9, 17, 11, 7, 10, 6, 6))
             await act()
         await self.client.aclose()
 
@@ -128,6 +135,33 @@ class Till:
         end = "rollbacks" if bought.stack else "rollback"
         await self.send("rollback", f"/v1/redemptions/{bought.id}/{end}", body, self._either())
 
+    async def _pay(self) -> None:
+        """With one gift card or two, all they have or a part, sometimes beside a code."""
+        cards = self.chance.sample(CARDS, self.chance.choice((1, 1, 2)))
+        more = [PLENTY] if self.chance.random() < 0.3 else []
+        credits = self.chance.choice((None, 500, 1_500))
+        await self.redeem([*more, *cards], self._either(), credits=credits)
+
+    async def _move(self) -> None:
+        """Credits onto a card, which may lapse far away, or off it."""
+        body: dict[str, Any] = {"amount": self.chance.choice((5_000, 9_999, -700))}
+        if body["amount"] > 0 and self._either():
+            body["expiration_date"] = "2090-01-01"
+        await self.send("balance", f"/v1/vouchers/{self.chance.choice(CARDS)}/balance", body, self._either())
+
+    async def _send_back(self) -> None:
+        """A unit of an order of anybody's; two tills may well send the same."""
+        if self.log.bought:
+            bought = self.chance.choice(self.log.bought[-200:])
+            body = {"items": [{"index": self.chance.randint(0, 2), "quantity": 1}]}
+            await self.send("return", f"/v1/orders/{bought.order}/returns", body, self._either())
+
+    async def new_card(self, code: str) -> None:
+        """Make a gift card of 200.00."""
+        body = {"type": "GIFT_VOUCHER", "gift": {"amount": 20_000}}
+        made = await self.send("code", f"/v1/vouchers/{code}", body, keyed=True)
+        assert made.won, made.answers
+
     def _either(self) -> bool:
         return self.chance.random() < 0.5
 
@@ -143,10 +177,21 @@ class Till:
         assert made.won, made.answers
         return code
 
-    async def redeem(self, codes: list[str], keyed: bool, customer: dict[str, str] | None = None) -> Ask:
-        """Redeem codes (or the tier) on a new order of 66.66."""
+    async def redeem(
+        self,
+        codes: list[str],
+        keyed: bool,
+        customer: dict[str, str] | None = None,
+        credits: int | None = None,
+    ) -> Ask:
+        """Redeem codes (or the tier) on a new order of 66.66; of gift cards, so many `credits`."""
         kinds = ["promotion_tier" if code == self.log.tier else "voucher" for code in codes]
-        redeemables = [{"object": kind, "id": code} for kind, code in zip(kinds, codes, strict=True)]
+        redeemables: list[dict[str, Any]] = [
+            {"object": kind, "id": code} for kind, code in zip(kinds, codes, strict=True)
+        ]
+        for one in redeemables:
+            if one["id"] in CARDS and credits is not None:
+                one["gift"] = {"credits": credits}
         items = [{"product_id": f"p{n}", "quantity": n + 1, "amount": 1111 * (n + 1)} for n in range(3)]
         body: dict[str, Any] = {"redeemables": redeemables, "order": {"items": items}}
         if customer is not None:
@@ -158,6 +203,8 @@ class Till:
         self.count += 1
         ask = Ask(f"{self.number}.{self.count}", kind, path, body, keyed)
         body["metadata"] = {"ask": ask.id}
+        if kind == "balance":
+            body["source_id"] = ask.id
         self.log.asks.append(ask)
         deadline = time.monotonic() + PATIENCE_SECONDS
         while not await self.try_once(ask):

@@ -44,6 +44,8 @@ ONE = rules(("prod_tea", 2))["1"]
         ({"1": ONE, "limit": 101}, "bundle_rules.limit"),
         ({"1": ONE, "limit": "2"}, "bundle_rules.limit"),
         ({"1": ONE, "limit": 1.5}, "bundle_rules.limit"),
+        ({"1": ONE, "scaling": "TWICE"}, "bundle_rules.scaling"),
+        ({"1": ONE, "scaling": ["FIXED"]}, "bundle_rules.scaling"),
         ({"1": ONE | {"name": "order.items.every"}}, "bundle_rules.1.name"),
         ({"1": ONE | {"conditions": {}}}, "bundle_rules.1.conditions"),
         ({"1": ONE | {"conditions": {"$in": []}}}, "bundle_rules.1.conditions"),

@@ -250,7 +250,7 @@ def test_the_rules_are_echoed_with_the_documented_defaults():
         "ALL",
         "DISCOUNTED_AMOUNT",
     )
-    assert len(echoed) == 20
+    assert len(echoed) == 22
     for wrong in (
         {"redeemables_limit": 31},
         {"applicable_redeemables_limit": 0},

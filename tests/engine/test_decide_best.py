@@ -168,6 +168,58 @@ def test_many_candidates_are_searched_within_bounds(count):
     assert certificate.combinations_tried < 6000
 
 
+@pytest.mark.parametrize("effect", ["APPLY_TO_ORDER", "APPLY_TO_ITEMS"])
+def test_twelve_of_twelve_are_proved(effect):
+    """Shares that compound in 479,001,600 orders, which differ by single cents."""
+    order = cart((4_137, 2), (1_111, 1), (20_999, 3))
+    rates = [2.5 + 0.75 * place for place in range(FEW)]
+    asked = [
+        code(f"C{place}", terms("PERCENT", percent_off=rate, effect=effect))
+        for place, rate in enumerate(rates)
+    ]
+    certificate = best(*asked, order=order, applicable_redeemables_limit=FEW).certificate
+    assert certificate.exact
+    assert len(certificate.order) == FEW
+    requested = run(order, redeemables=asked, stacking=StackingRules(applicable_redeemables_limit=FEW))
+    assert certificate.best_total > requested.order.total_applied_discount_amount
+
+
+def test_what_cannot_be_proved_in_time_has_a_close_bound():
+    """Twelve of twelve small shares of a hundred lines: nobody can tell their orders apart but by reckoning them."""
+    order = cart(*[(137 + 411 * line, line % 3 + 1) for line in range(100)])
+    asked = [
+        code(f"C{place}", terms("PERCENT", percent_off=2 + place / 4, effect="APPLY_TO_ITEMS"))
+        for place in range(FEW)
+    ]
+    certificate = best(*asked, order=order, applicable_redeemables_limit=FEW).certificate
+    assert not certificate.exact
+    assert 0 < certificate.bound - certificate.best_total <= certificate.best_total // 1000
+
+
+def test_formulas_that_look_at_nothing_that_changes_are_proved():
+    order = cart(*[(137 + 411 * line, line % 3 + 1) for line in range(20)])
+    asked = [
+        code(f"F{place}", terms("AMOUNT", amount_off_formula=f"ORDER_AMOUNT / {place + 20}"))
+        for place in range(6)
+    ]
+    asked += [code(f"P{place}", percent(5 + place)) for place in range(6)]
+    certificate = best(*asked, order=order).certificate
+    assert certificate.exact
+    assert certificate.order[-1] == "F0"  # The largest amount, after all percentages.
+
+
+def test_who_needs_a_larger_order_goes_first():
+    """The least order is asked of what is left, so that the smaller discount has to be given first."""
+    body = {"rules": {"1": {"name": "order.amount", "conditions": {"$more_than": [9_000]}}}}
+    asked = [code("A", amount(3000)), code("R", amount(500), rules=(parse_rule_set(body),))]
+    decision = best(*asked, redeemables_application_mode="PARTIAL")
+    assert (applied(decision), decision.certificate.exact) == ("RA", True)
+    full = {"rules": {"1": {"name": "order.amount", "conditions": {"$more_than": [10_000]}}}}
+    never = code("N", amount(9000), rules=(parse_rule_set(full),))
+    decision = best(*asked, never, redeemables_application_mode="PARTIAL")
+    assert (applied(decision), decision.certificate.bound) == ("RA", 3500)
+
+
 def test_more_settings_never_make_the_best_deal_worse():
     """A wider limit can only help."""
     asked = [code(str(place), amount(100 + place)) for place in range(9)]

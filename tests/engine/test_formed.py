@@ -288,3 +288,69 @@ def test_bundles_are_counted_for_formulas(bundle, off):
     )
     order = run(cart((1000, 2)), redeemables=[code]).order
     assert order.discount_amount == off
+
+
+def test_the_cap_of_each_line_has_its_own_value_of_a_formula_that_looks_at_lines():
+    capped = {"percent_off": 50, "amount_limit_formula": "ORDER_ITEM_PRICE / 10", "effect": "APPLY_TO_ITEMS"}
+    made = form(type="PERCENT", **capped)
+    assert (made.amount_limit, made.limit_by_line) == (None, {0: 100, 1: 300})
+    assert line_discounts(run(ORDER, terms("PERCENT", **capped)).order) == [100, 300]
+    both = capped | {"percent_off_formula": "ORDER_ITEM_PRICE"}
+    assert line_discounts(run(ORDER, terms("PERCENT", **both)).order) == [100, 300]
+    steps = []
+    missing = capped | {"amount_limit": 70, "amount_limit_formula": 'ORDER_ITEM_METADATA("cap")'}
+    assert form(steps, type="PERCENT", **missing).limit_by_line == {0: 70, 1: 70}
+    assert [(step.step, step.line) for step in steps] == [("formula_fallback", 0), ("formula_fallback", 1)]
+    plain = capped | {"amount_limit_formula": "ORDER_AMOUNT / 100"}
+    assert (form(type="PERCENT", **plain).amount_limit, form(type="PERCENT", **plain).limit_by_line) == (
+        60,
+        None,
+    )
+    whole = capped | {"effect": "APPLY_TO_ORDER"}
+    assert form(type="PERCENT", **whole).limit_by_line is None
+
+
+def test_a_scope_makes_the_cap_one_of_lines():
+    rules = (parse_rule_set({"applicable_to": {"included": [{"object": "product", "id": "prod_1"}]}}),)
+    capped = terms("PERCENT", percent_off=50, amount_limit_formula="ORDER_ITEM_PRICE / 10")
+    asked = [Redeemable(id="A", terms=capped, rules=rules)]
+    assert line_discounts(run(ORDER, redeemables=asked).order) == [0, 300]
+
+
+def _pairs(discount, scaling=None, included=None, limit=None):
+    """A code for every two of prod_0; the cart has three of it, at 10.00, and one at 30.00."""
+    one = {"object": "product", "id": "prod_0", "type": "product_or_sku"}
+    bundle = {
+        "1": {"name": "order.items.any", "conditions": {"$is": [one]}},
+        "limit": limit,
+        "scaling": scaling,
+    }
+    raw = {"bundle_rules": bundle, "applicable_to": {"included": included or []}}
+    asked = Redeemable(id="A", terms=Terms(discount=parse_discount(discount)), rules=(parse_rule_set(raw),))
+    [outcome] = run(ORDER, redeemables=[asked]).outcomes
+    assert outcome.given is not None and outcome.bundle is not None and outcome.bundle["quantity"] == 3
+    return outcome.given.total
+
+
+@pytest.mark.parametrize(
+    ("discount", "multiplied", "fixed"),
+    [
+        ({"type": "AMOUNT", "amount_off": 100}, 300, 100),
+        ({"type": "PERCENT", "percent_off": 10}, 1800, 600),
+        ({"type": "AMOUNT", "amount_off_formula": "order.bundle.quantity"}, 900, 300),
+        ({"type": "UNIT", "unit_off": 1, "unit_type": "prod_0", "effect": "ADD_NEW_ITEMS"}, 3000, 1000),
+        ({"type": "AMOUNT", "amount_off": 100, "effect": "APPLY_TO_ITEMS_BY_QUANTITY"}, 400, 200),
+        ({"type": "FIXED", "fixed_amount": 900, "effect": "APPLY_TO_ITEMS"}, 2400, 2200),
+    ],
+)
+def test_bundles_multiply_a_discount_unless_scaling_is_fixed(discount, multiplied, fixed):
+    assert _pairs(discount) == _pairs(discount, "MULTIPLIED") == multiplied
+    assert _pairs(discount, "FIXED") == fixed
+
+
+def test_formulas_of_limits_see_the_bundles_whatever_the_scaling():
+    each = {"type": "AMOUNT", "amount_off": 100, "effect": "APPLY_TO_ITEMS_BY_QUANTITY"}
+    some = [{"object": "product", "id": "prod_0", "quantity_limit_formula": "order.bundle.quantity - 1"}]
+    assert _pairs(each, "FIXED", some) == 200
+    percent = {"type": "PERCENT", "percent_off": 10, "effect": "APPLY_TO_ITEMS"}
+    assert _pairs(percent, "FIXED", some) == 200

@@ -49,7 +49,7 @@ async def served(database_url: str, pool: db.Pool) -> AsyncIterator[Served]:
     with serving(database_url, **SETTINGS) as server:
         url = f"http://{HOST}:{server.port}"
         with httpx.Client(base_url=url, headers=headers, timeout=30) as client:
-            known = _furnish(client) | {"project_id": [made.project_id]}
+            known = _furnish(client) | _furnish_events(client, made.project_id)
         yield Served(server.port, headers, known, server.children("web")[0])
 
 
@@ -69,26 +69,100 @@ def _furnish(client: httpx.Client) -> dict[str, list[str]]:
     product = post("/v1/products", {"source_id": "shirt", "name": "Shirt", "price": 5_000})
     sku = post("/v1/products/shirt/skus", {"source_id": "shirt-xl", "sku": "XL"})
     action = client.post("/v1/campaigns/fuzzed/vouchers?vouchers_count=3", json={}).json()
+    post(
+        "/v1/campaigns",
+        {"name": "club", "campaign_type": "LOYALTY_PROGRAM", "voucher": {"loyalty_card": {"points": 7}}},
+    )
+    post("/v1/campaigns/club/vouchers/FUZZ-CARD", {})
     category = post("/v1/categories", {"name": "fuzzed"})
     level = {"type": "number", "gte": 0, "lt": 5.5, "eq": [1, 2.5]}
     schema = post("/v1/metadata-schemas/reward", {"properties": {"level": level}})
     cheap = {"price": {"conditions": {"$less_than": [9_000]}}}
     collection = post("/v1/product-collections", {"name": "fuzzed", "type": "AUTO_UPDATE", "filter": cheap})
-    return _furnish_rules(post, campaign["id"], body) | {
-        "category_id": [category["id"]],
-        "resource": ["reward", schema["id"]],
-        "metadata_schema_id": [schema["id"]],
-        "product_collection_id": [collection["id"]],
-        "campaign_id": [campaign["id"], "fuzzed"],
-        "code": ["FUZZ-1", "FUZZ-2"],
-        "redemption_id": [one["redemptions"][0]["id"], stack["redemptions"][0]["id"]],
-        "parent_redemption_id": [stack["parent_redemption"]["id"]],
-        "customer_id": ["alice", one["redemptions"][0]["customer_id"]],
-        "product_id": [product["id"], "shirt"],
-        "sku_id": [sku["id"], "shirt-xl"],
-        "order_id": [one["order"]["id"]],
-        "async_action_id": [action["async_action_id"]],
-    }
+    loyal = _furnish_loyalty(post, product["id"])
+    return (
+        _furnish_rules(post, campaign["id"], body)
+        | loyal
+        | {
+            "category_id": [category["id"]],
+            "resource": ["reward", schema["id"]],
+            "metadata_schema_id": [schema["id"]],
+            "product_collection_id": [collection["id"]],
+            "campaign_id": [campaign["id"], "fuzzed"],
+            "code": ["FUZZ-1", "FUZZ-2"],
+            "redemption_id": [one["redemptions"][0]["id"], stack["redemptions"][0]["id"]],
+            "parent_redemption_id": [stack["parent_redemption"]["id"]],
+            "customer_id": ["alice", one["redemptions"][0]["customer_id"]],
+            "product_id": [product["id"], "shirt"],
+            "sku_id": [sku["id"], "shirt-xl"],
+            "order_id": [one["order"]["id"]],
+            "async_action_id": [action["async_action_id"]],
+            "export_id": [post("/v1/exports", {"exported_object": "voucher"})["id"]],
+            "member_id": [*loyal["member_id"], "FUZZ-CARD", "FUZZ-FRIEND"],
+            "holder_id": [_furnish_referrals(post)],
+        }
+    )
+
+
+def _furnish_referrals(post: Any) -> str:
+    post("/v1/campaigns", {"name": "friends", "referral_program": {}, "voucher": VOUCHER})
+    post("/v1/campaigns/friends/vouchers/FUZZ-FRIEND", {})
+    post("/v1/publications", {"voucher": "FUZZ-FRIEND", "customer": {"source_id": "referrer"}})
+    body = {"holders": [{"source_id": "referee"}]}
+    return post("/v1/referrals/members/FUZZ-FRIEND/holders", body)["holders"][0]["id"]
+
+
+def _furnish_events(client: httpx.Client, project_id: str) -> dict[str, list[str]]:
+    path = f"/management/v1/projects/{project_id}/custom-event-schemas"
+    pages = {"properties": {"pages": {"type": "number"}}}
+    made = client.post(path, json={"name": "fuzzed", "schema": pages})
+    assert made.is_success, made.text
+    body = {"customer": {"source_id": "alice"}, "voucher": "FUZZ-2"}
+    assert client.post("/v1/publications", json=body).is_success
+    return {"project_id": [project_id], "custom_event_schema_id": [made.json()["id"], "fuzzed"]}
+
+
+def _furnish_loyalty(post: Any, product_id: str) -> dict[str, list[str]]:
+    v2, ids = "/v2/loyalties", dict[str, list[str]]()
+
+    def make(name: str, path: str, **body: Any) -> str:
+        ids[f"{name}_id"] = [post(f"{v2}/{path}", {"name": "fuzzed"} | body)["id"]]
+        return ids[f"{name}_id"][0]
+
+    card = make("card_definition", "card-definitions", type="INDIVIDUAL", status="ACTIVE")
+    points = {"type": "POINTS", "points": {"value": 5, "card_definition_id": card}}
+    rule = make(
+        "earning_rule",
+        "earning-rules",
+        trigger={"event": "customer.order.paid"},
+        earnings=[{"effects": [points]}],
+        status="ACTIVE",
+    )
+    mug = {"type": "MATERIAL", "material": {"type": "PRODUCT", "product": {"id": product_id}}}
+    reward = make(
+        "reward", "rewards", **mug, costs=[{"spending": [{"points": 5, "card_definition_id": card}]}]
+    )
+    make("benefit", "benefits", **mug)
+    levels = make(
+        "tier_structure", "tier-structures", type="POINT_BALANCE", point_balance={"card_definition_id": card}
+    )
+    make(
+        "tier",
+        f"tier-structures/{levels}/tiers",
+        qualification_rules={"type": "POINTS", "points": {"min_value": 5}},
+    )
+    club = make(
+        "program", "programs", card_definitions=[{"id": card}], earning_rules=[{"id": rule}],
+        rewards=[{"id": reward, "stock": {"type": "UNLIMITED"}}], status="ACTIVE",
+    )  # fmt: skip
+    who = {"type": "customer_source_id", "customer_source_id": "alice"}
+    member = post(f"{v2}/programs/{club}/members", {"customer_identification": who})
+    fixed = {"event": "order.paid", "loyalty": {"type": "FIXED", "points": 5}}
+    older = post("/v1/loyalties/club/earning-rules", [fixed])[0]
+    level = post("/v1/loyalties/club/tiers", [{"name": "fuzzed", "points": {"from": 5}}])[0]
+    ids["tier_id"].append(level["id"])
+    waiting = {"pending_points_id": ["lopp_nowhere"], "rule_id": [older["id"]]}
+    return ids | waiting | {"member_id": [member["id"]]}
 
 
 def _furnish_rules(post: Any, campaign_id: str, body: Any) -> dict[str, list[str]]:
@@ -111,7 +185,6 @@ def _furnish_rules(post: Any, campaign_id: str, body: Any) -> dict[str, list[str
     post("/v1/validations", body | {"session": session})
     return {
         "promotion_tier_id": tiers,
-        "tier_id": tiers,
         "stack_id": [bundle["id"]],
         "validation_rule_id": [rule["id"]],
         "assignment_id": [assignment["id"]],

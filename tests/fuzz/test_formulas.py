@@ -235,6 +235,7 @@ def test_no_hostile_formula_leads_a_discount_out_of_its_bounds() -> None:
             case PercentOff():
                 values = [plain.percent_off, *(plain.by_line or {}).values()]
                 assert all(0 <= value <= 100 and value * 100 == int(value * 100) for value in values)
+                assert all(0 <= limit <= MAX_AMOUNT for limit in (plain.limit_by_line or {}).values())
             case UnitOff():
                 assert all(0 < unit.unit_off <= 10**6 for unit in plain.units or ())
                 assert 0 <= (plain.unit_off or 0) <= 10**6
@@ -255,7 +256,8 @@ def _dynamic(dice: random.Random) -> dict[str, object]:
     effect = dice.choice(("APPLY_TO_ORDER", "APPLY_TO_ITEMS"))
     match dice.randrange(5):
         case 0:
-            return {"type": "PERCENT", "percent_off_formula": text, "effect": effect}
+            own = {"percent_off_formula": text, "amount_limit_formula": text}
+            return {"type": "PERCENT", "effect": effect} | own
         case 1:
             return {"type": "FIXED", "fixed_amount_formula": text, "effect": effect}
         case 2:

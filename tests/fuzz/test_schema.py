@@ -38,7 +38,7 @@ SCHEMA = schemathesis.openapi.from_dict(msgspec.json.decode(app.openapi()))
 OPERATIONS = [
     operation
     for operation in (result.ok() for result in SCHEMA.get_all_operations())
-    if operation.path.startswith(("/v1/", "/management/v1/"))
+    if operation.path.startswith(("/v1/", "/v2/", "/management/v1/"))
 ]
 
 

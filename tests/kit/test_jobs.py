@@ -408,9 +408,11 @@ async def test_a_worker_outlives_its_connections(pool: db.Pool, database_url: st
 
     async with working(Worker(own, {"test.steps": steps}, poll_seconds=0.05)):
         await until(has_begun)
-        cut = await pool.fetchval(
+        owner = await db.connect_as_owner(database_url)
+        cut = await owner.fetchval(
             "select count(pg_terminate_backend(pid)) from pg_stat_activity where application_name = 'cut off'"
         )
+        await owner.close()
         await until(lambda: is_done(pool, job_id))
     await own.close()
     assert cut > 0

@@ -88,7 +88,10 @@ INSERT = "insert into things values ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
 
 @pytest_asyncio.fixture(scope="module")
 async def things(pool: db.Pool) -> AsyncIterator[db.Pool]:
-    await db.execute(pool, SCHEMA)
+    async with pool.acquire() as conn:
+        await conn.execute("reset role")
+        await conn.execute(SCHEMA)
+        await conn.execute("set role guerdon_app")
     for row in ROWS:
         await db.execute(pool, INSERT, "one", *msgspec.structs.astuple(row))
     stranger = msgspec.structs.replace(ROWS[0], id="t_other")

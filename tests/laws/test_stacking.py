@@ -43,7 +43,7 @@ CATEGORIES = {
 def rules(draw: st.DrawFn) -> dict[str, Any]:
     """Conditions that look at the running order, and items that a discount is for."""
     bound = draw(st.integers(0, 50_000))
-    operator = draw(st.sampled_from(["$more_than", "$less_than"]))
+    operator = draw(st.sampled_from(["$more_than", "$more_than_or_equal", "$less_than"]))
     name = draw(st.sampled_from(["order.amount", "order.total_amount"]))
     body: dict[str, Any] = {"rules": {"1": {"name": name, "conditions": {operator: [bound]}}}}
     if draw(st.booleans()):

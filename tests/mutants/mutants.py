@@ -5,6 +5,7 @@ from msgspec import Struct
 ENGINE = ("tests/engine", "tests/laws/test_money_laws.py", "tests/laws/test_rollback_laws.py")
 EFFECTS = ("tests/engine/test_effects.py", "tests/engine/test_decide.py", "tests/laws/test_money_laws.py")
 DECIDE = ("tests/engine/test_decide.py", "tests/engine/test_effects.py", "tests/laws/test_money_laws.py")
+UPGRADES = ("tests/engine/test_replacing.py", "tests/laws/test_replacing.py")
 ROLLBACK = ("tests/engine/test_rollback.py", "tests/laws/test_rollback_laws.py")
 WINDOW = ("tests/engine/test_window.py", "tests/engine/test_decide.py")
 ROLLBACKS = ("tests/api/test_rollbacks.py",)
@@ -20,6 +21,14 @@ SESSIONS = ("tests/api/test_sessions.py",)
 SCOPES = ("tests/engine/test_scope.py", "tests/engine/test_effects_items.py")
 STACKING = ("tests/engine/test_stacking.py",)
 BOOKS = ("tests/crash/test_books.py",)
+PUBLICATIONS = ("tests/api/test_publications.py",)
+PUBLICATION_RACES = ("tests/races/test_publications.py",)
+CARDS_STACKED = ("tests/engine/test_cards.py",)
+CARDS_SOLD = ("tests/api/test_gift_cards_sold.py", "tests/races/test_cards_sold.py")
+PINS = ("tests/api/test_gift_cards_pins.py",)
+PIN_RACES = ("tests/races/test_pins.py",)
+REFERRALS = ("tests/api/test_referrals.py",)
+REFERRAL_RACES = ("tests/races/test_referrals.py",)
 
 
 class Mutant(Struct, frozen=True):
@@ -81,7 +90,7 @@ MUTANTS = (
     Mutant("PARTIAL gives more than is left", "engine/attempt.py",
            'cut(effect, left, "budget", steps)', 'cut(effect, left + 1, "budget", steps)', LIMITS),
     Mutant("a rollback gives nothing back to limits", "redemptions/rollback.py",
-           "    _count_back(seen, redemption, part, writes)\n", "", LIMITS),
+           "    _count_back(seen, redemption, part, last, writes)\n", "", LIMITS),
     Mutant("units of a budget do not come back", "redemptions/redeem.py", "units[key] = amount", "pass", LIMITS),
     Mutant("what others hold is forgotten", "redemptions/counted.py",
            "{key: used + seen.held(key, session_key) for", "{key: used for", SESSIONS),
@@ -120,7 +129,7 @@ MUTANTS = (
            "if redemption.returned is not None:", "if False:", ROLLBACKS),
     Mutant("a rollback keeps the use", "redemptions/rollback.py", "voucher.use(-1)", "pass", ROLLBACKS),
     Mutant("a part of a rollback gives the use back", "redemptions/rollback.py",
-           "    if part.after.left == 0:\n        redemption", "    if part.total:\n        redemption", ROLLBACKS),
+           "    if last:\n        redemption", "    if part.total:\n        redemption", ROLLBACKS),
     Mutant("the order keeps a discount that came back", "redemptions/rollback.py",
            "order = give_back(order, part)", "pass", ROLLBACKS),
     Mutant("more comes back than is left", "engine/rollback.py",
@@ -141,10 +150,20 @@ MUTANTS = (
            "remainders.sort(reverse=True)", "remainders.sort()", EFFECTS),
     Mutant("the cap of a discount on the order is ignored", "engine/effects.py",
            'off = _capped(off, discount.amount_limit, "amount_limit", steps)\n', "pass\n", EFFECTS),
+    Mutant("an upgrade takes units that have their discount", "engine/replacing.py",
+           "worth <= left and worth", "worth", UPGRADES),
+    Mutant("something cheaper brings the order below nothing", "engine/replacing.py",
+           " and worth - comes <= self.room", "", UPGRADES),
+    Mutant("goods leave though others' discounts are on them", "engine/rollback.py",
+           "taken.added if _may_go(items, taken.added) else ():", "taken.added:", UPGRADES),
+    Mutant("bundles multiply though they should not", "engine/attempt.py",
+           "if rule_set.bundle.multiplies else", "if True else", ("tests/engine/test_formed.py",)),
     Mutant("lines may go below what is left of the order", "engine/effects.py",
            'budget = _capped(wanted, left, "order_total", steps)', "budget = wanted", EFFECTS),
     Mutant("the second code sees the price before the first", "engine/walk.py",
-           "running = onward(facts, running, outcome)", "pass", DECIDE),
+           "move_on(facts, running, outcome)", "pass", DECIDE),
+    Mutant("lines go on showing what an earlier code applied", "engine/attempt.py",
+           "running.stale = order.items is not before.items", "running.stale = False", DECIDE),
     Mutant("ALL redeems what remains", "engine/walk.py",
            "valid = company.count > 0 and (failed is None or not all_or_none)", "valid = company.count > 0",
            DECIDE),
@@ -158,4 +177,55 @@ MUTANTS = (
     Mutant("valid at the instant of its end", "engine/window.py", "late = now >= end", "late = now > end", WINDOW),
     Mutant("a frame is open at the instant it closes", "engine/window.py",
            "        if now >= closes:\n            return False", "        if now > closes:\n            return False", WINDOW),
+    # Publications: no code twice, none left while somebody is refused.
+    Mutant("codes to give are read without a lock", "publications/store.py",
+           '    for update of v\n"""\nPICK_FREE: LiteralString = PICK + " skip locked"',
+           '"""\nPICK_FREE: LiteralString = PICK + ""', PUBLICATION_RACES),
+    Mutant("nobody waits for what others may leave", "publications/pick.py",
+           "return await pick(wait=False) or await pick(wait=True)", "return await pick(wait=False)", PUBLICATION_RACES),
+    Mutant("several are refused while others hold them", "publications/pick.py",
+           "                    raise _TooFew", "                    return []", PUBLICATION_RACES),
+    Mutant("codes that somebody holds are given away", "publications/store.py",
+           "v.published_count = 0 and v.holder_id is null", "v.published_count = 0", PUBLICATIONS),
+    Mutant("a code is given without its terms", "publications/store.py",
+           "terms_id = t.terms_id, quantity = t.quantity, updated_at = now()", "updated_at = now()", PUBLICATIONS),
+    Mutant("whoever joined once joins again", "publications/publish.py",
+           "    if once:", "    if False:", PUBLICATIONS),
+    # Gift cards: sold once, gone with their purchase, opened by their PIN.
+    Mutant("a card is sold twice", "ledger/sales.py", "    return bool(made)", "    return True", CARDS_SOLD),
+    Mutant("a card keeps its money when its purchase comes back", "ledger/sales.py",
+           "left = 0 if lot is None else lot.remaining", "left = 0", CARDS_SOLD),
+    Mutant("all cards of a line come back with one", "redemptions/voiding.py",
+           "there[: max(0, len(there) - items[line].quantity)]", "there", CARDS_SOLD),
+    Mutant("a deleted card stays in the books", "ledger/closing.py", "        if left:", "        if False:", CARDS_SOLD),
+    Mutant("wrong PINs are not counted", "ledger/pins.py",
+           "tries.misses, tries.changed = tries.misses + 1, True", "tries.changed = True", PINS),
+    Mutant("PINs are tried without a lock", "ledger/pins.py",
+           "    order by t.name for update of t", "    order by t.name", PIN_RACES),
+    Mutant("validations try PINs for nothing", "redemptions/api.py",
+           "data.session is None and not pinned.brings_pin(data)", "data.session is None", PINS),
+    Mutant("a repeat tells the PIN again", "kit/web.py",
+           'content = content.replace(ENCODER.encode(secret), b"null")', "pass", PINS),
+    Mutant("cards are part of the best deal", "engine/paying.py",
+           "return redeemable.card is not None and", "return False and", CARDS_STACKED),
+    Mutant("what cards paid counts for the margin floor", "engine/attempt.py",
+           "running.paid += given.total", "running.paid += 0", CARDS_STACKED),
+    # Referrals: nobody refers themselves, rewards are held, given once, within caps, and taken back.
+    Mutant("a referrer has one reward more than the cap", "referrals/settle.py",
+           "total >= caps.total", "total > caps.total", REFERRALS),
+    Mutant("rewards of a referrer are counted without a lock", "referrals/store.py",
+           "order by id for no key update", "order by id", REFERRAL_RACES),
+    Mutant("rewards are given before the order is paid", "referrals/settle.py",
+           "around.has_order and around.order_status not in PAID", "False", REFERRALS),
+    Mutant("rewards are not held", "referrals/settle.py",
+           "if row.due_at > self.now:", "if False:", REFERRALS),
+    Mutant("own codes under another spelling", "referrals/screen.py",
+           "if person.identities() & code.identities:", "if False:", REFERRALS),
+    Mutant("rewards outlive the order", "referrals/settle.py",
+           "await self._take_shares_back()", "pass", REFERRALS),
+    Mutant("what was taken back counts for a tier", "referrals/settle.py",
+           "one.minimum is not None and count < one.minimum", "False", REFERRALS),
+    Mutant("one mailbox, many friends", "referrals/store.py",
+           "return not await db.value(conn, CLAIMED_BY_OTHERS", "return True or await db.value(conn, CLAIMED_BY_OTHERS",
+           REFERRALS),
 )  # fmt: skip

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
+import uuid
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -21,6 +23,7 @@ import time_machine
 from guerdon import doctor
 from guerdon.doctor import Finding
 from guerdon.kit import clock
+from guerdon.kit.migrate import migrate
 from guerdon.settings import Settings
 
 
@@ -84,6 +87,27 @@ async def test_synchronous_commit_switched_off_for_one_database(durable_database
         await run(durable_database_url, f"alter database {name} reset synchronous_commit")
     assert found["durability"].level == "fail"
     assert "synchronous_commit" in found["durability"].says
+
+
+async def test_a_user_without_the_role_of_the_application(postgres_url: str) -> None:
+    name = f"shop_{uuid.uuid4().hex[:8]}"
+    await run(postgres_url, f"create role {name} login password 'secret'")
+    await run(postgres_url, f"create database {name} owner {name}")
+    own = re.sub(r"//([^@/]*@)?", f"//{name}:secret@", named(postgres_url, name), count=1)
+    try:
+        await migrate(own)
+        found = await findings(own)
+        assert found["books"].level == "warn"
+        assert "guerdon_app" in found["books"].mend
+        await run(postgres_url, f"grant guerdon_app to {name}")
+        await run(named(postgres_url, name), "grant all on all tables in schema public to guerdon_app")
+        await run(
+            named(postgres_url, name), "revoke update, delete, truncate on card_entries from guerdon_app"
+        )
+        assert (await findings(own))["books"].level == "ok"
+    finally:
+        await run(postgres_url, f"drop database {name} with (force)")
+        await run(postgres_url, f"drop role {name}")
 
 
 async def test_nobody_at_home() -> None:

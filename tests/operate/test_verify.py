@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncpg
 import pytest
 
+from guerdon.ledger.replay import RULES
 from guerdon.verify import INVARIANTS, verify
 
 BASE = """
@@ -39,7 +40,16 @@ BREAKS = {
         update voucher_terms set body = '{"redemption": {"quantity": 0}}'
     """,
     "voucher-terms": "update vouchers set terms_id = 'gone'",
+    "loyalty-points": """
+        insert into loyalty_members (project_id, id, program_id, customer_id, status) values ('p', 'm', 'g', 'cu', 'ACTIVE');
+        insert into loyalty_cards (project_id, id, member_id, program_id, definition_id, pending, ever_pending)
+        values ('p', 'v', 'm', 'g', 'd', 5, 5)
+    """,
     "campaign-count": "update campaigns set vouchers_count = 1",
+    "publication-count": "update vouchers set published_count = 1",
+    "publication-codes": """
+        insert into publications (project_id, id, customer_id, result, voucher_ids) values ('p', 'pub', 'cu', 'SUCCESS', '{v}')
+    """,
     "redemption-amount": """update redemptions set given = '{"total": 149}' where id = 'r'""",
     "stack-sum": """
         insert into redemptions (project_id, id, object, result, status, related_object_type, related_object_id, amount)
@@ -63,12 +73,36 @@ BREAKS = {
     """,
     "order-totals": "update orders set discount_amount = 99",
     "order-items": """update orders set items = '[{"discount_amount": 49}]'""",
+    "ledger-transfers": """
+        insert into card_entries (project_id, card_id, seq, id, type, amount, balance, total, parts, unit, hash, created_at)
+        select 'p', card, seq, id, type, amount, 0, 0, '[]', 'camp_1', '', now()
+        from (values ('a', 1, 'out', 'POINTS_TRANSFER_OUT', -5), ('b', 1, 'in', 'POINTS_TRANSFER_IN', 4))
+            as v (card, seq, id, type, amount)
+    """,
+    "ledger-redemptions": """
+        insert into card_entries (project_id, card_id, seq, id, type, amount, balance, total, parts, unit, redemption_id,
+                                  hash, created_at)
+        values ('p', 'a', 1, 'out', 'CREDITS_REDEMPTION', -5, 0, 0, '[]', 'credits', 'r_gone', '', now())
+    """,
+    "ledger-accounts": """
+        insert into vouchers (project_id, id, code, code_key, terms_id, type)
+        values ('p', 'v2', 'GIFT', 'GIFT', 't', 'GIFT_VOUCHER');
+        update voucher_terms set body = '{}'; update vouchers set quantity = null
+    """,
+    "referral-rewards": """
+        insert into referral_rewards (project_id, id, campaign_id, referral_id, tier, referrer_id, customer_id, type,
+                                      parent_id, amount, status, granted, month, created_at)
+        values ('p', 'rfw_1', 'c', 'rfr_1', 'referee', 'a', 'b', 'GIFT_VOUCHER', 'c', 5, 'RELEASED', 5, '2026-11-01', now())
+    """,
     "idempotency-answer": "update idempotency_keys set status = 0",
 }
 
 
 async def broken(dsn: str) -> list[str]:
-    return [result.invariant for result in await verify(dsn) if not result.holds]
+    """The statements that found something; what the reading of cards finds has its own tests (test_verify_cards)."""
+    return [
+        result.invariant for result in await verify(dsn) if not result.holds and result.invariant not in RULES
+    ]
 
 
 async def test_sound_books_are_sound(fresh_database_url: str) -> None:
@@ -76,7 +110,7 @@ async def test_sound_books_are_sound(fresh_database_url: str) -> None:
     await connection.execute(BASE)
     await connection.close()
     results = await verify(fresh_database_url)
-    assert [result.invariant for result in results] == [invariant.name for invariant in INVARIANTS]
+    assert [result.invariant for result in results] == [*(invariant.name for invariant in INVARIANTS), *RULES]
     assert await broken(fresh_database_url) == []
 
 

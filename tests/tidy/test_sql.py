@@ -18,7 +18,13 @@ TENANT_TABLES = {
     "customers", "products", "skus", "orders", "voucher_terms", "campaigns", "vouchers", "redemptions", "events",
     "idempotency_keys", "code_guesses", "jobs", "job_files", "definition_changes", "categories", "metadata_schemas",
     "product_collections", "segments", "segment_members", "validation_rules", "validation_rule_assignments",
-    "promotion_tiers", "promotion_stacks", "tallies", "tally_epochs", "session_holds",
+    "promotion_tiers", "promotion_stacks", "tallies", "tally_epochs", "session_holds", "campaign_validations",
+    "cards", "card_lots", "card_entries", "card_notes", "order_returns", "card_pins",
+    "card_pin_tries", "card_sales",
+    "exports", "export_files", "publications", "publication_vouchers", "custom_event_schemas", "custom_events",
+    "loyalty_programs", "loyalty_parts", "loyalty_tiers", "loyalty_assignments", "loyalty_members", "loyalty_cards",
+    "loyalty_pending", "loyalty_earnings", "loyalty_tier_changes", "loyalty_purchases",
+    "nights", "referrals", "referral_holders", "referral_identities", "referral_rewards",
 }  # fmt: skip
 
 # Statements over all projects, by the name they have: the worker's and the operator's. May only get shorter.

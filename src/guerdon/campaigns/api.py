@@ -44,7 +44,7 @@ class Accepted(Struct):
 SHORTCUTS: dict[str, LiteralString] = {
     "campaign_type": "c.campaign_type = ",
     "campaign_status": "c.creation_status = ",
-    "is_referral_code": "'false' = ",
+    "is_referral_code": "(c.campaign_type = 'REFERRAL_PROGRAM')::text = ",
 }
 STATUSES = ("DONE", "IN_PROGRESS", "FAILED", "DRAFT", "MODIFYING")
 CHOICES = {
@@ -154,11 +154,14 @@ async def delete_campaign(call: Call, campaign_id: str, force: bool = False) -> 
 async def get_campaign_summary(
     call: Call, campaign_id: str, start_date: str | None = None, end_date: str | None = None
 ) -> CampaignSummary:
-    """Count what a campaign came to between two dates."""
+    """Count what a campaign came to between two dates.
+
+    Validations are counted by whole days, and are some seconds behind.
+    """
     campaign = await get_campaign(call, campaign_id)
     start = _date(call, "start_date", start_date, end_of_day=False)
     end = _date(call, "end_date", end_date, end_of_day=True)
-    return await summarize(call.db, call.project_id, campaign, start, end)
+    return await summarize(call.db, call.project_id, campaign, start, end, call.caller.zone)
 
 
 def _date(call: Call, name: str, text: str | None, *, end_of_day: bool) -> datetime | None:

@@ -6,30 +6,38 @@ import msgspec
 
 from guerdon.campaigns import store
 from guerdon.campaigns.answers import read
+from guerdon.campaigns.policy import check_policy
 from guerdon.campaigns.requests import (
+    VOUCHER_TYPES,
     CampaignIn,
     CampaignVoucherIn,
     OptionsIn,
     campaign_type_of,
+    check_cards,
     check_duration,
+    check_loyalty,
     check_promotion,
+    check_referrals,
 )
-from guerdon.campaigns.shape import Campaign
+from guerdon.campaigns.shape import Campaign, CampaignRow
 from guerdon.definitions.changes import changed
 from guerdon.engine.codes import CodeConfig
 from guerdon.kit import jobs
 from guerdon.kit.call import Call
 from guerdon.kit.errors import Fault, duplicate, invalid_payload
 from guerdon.kit.outbox import Event, emit
+from guerdon.loyalty.v1_programs import Told, begin
 from guerdon.promotions.rules import assign
 from guerdon.promotions.tiers import add_first, each
+from guerdon.referrals.program import Program, settled
 from guerdon.schemas.check import checked
 from guerdon.vouchers.category import settle
-from guerdon.vouchers.codes import check_code, check_room, read_config
+from guerdon.vouchers.codes import check_code, check_room, long_enough, read_config
 from guerdon.vouchers.issue import add_to_campaign
 from guerdon.vouchers.requests import VoucherInCampaign
 from guerdon.vouchers.store import insert_terms
 from guerdon.vouchers.terms import merge
+from guerdon.vouchers.value import kind_of, no_pin, type_of, value_of
 
 
 async def create(call: Call, data: CampaignIn) -> Campaign:
@@ -39,21 +47,42 @@ async def create(call: Call, data: CampaignIn) -> Campaign:
     """
     campaign_type = campaign_type_of(data)
     check_promotion(data, campaign_type)
+    check_referrals(data, campaign_type)
+    check_loyalty(data, campaign_type)
+    if data.options is not None:
+        check_cards(campaign_type, data.options)
     check_duration(data.activity_duration_after_publishing)
     if campaign_type == "PROMOTION":
         return await _create_promotion(call, data)
     voucher = data.voucher or CampaignVoucherIn()
     config = read_config(voucher.code_config, "voucher.code_config")
+    config = long_enough(config, VOUCHER_TYPES[campaign_type])
     count = _count(data, voucher)
     check_room(config, count, "voucher.code_config", case_sensitive=call.caller.case_sensitive_codes)
-    new = _with_codes(call, data, voucher, config, count)
+    new = _with_codes(call, data, campaign_type, voucher, config, count)
     campaign_id = await _insert(call, data, new)
+    made = await begin(call, told_of(campaign_id, new)) if campaign_type == "LOYALTY_PROGRAM" else []
     if count == 1:
         await add_to_campaign(call, campaign_id, new.body, VoucherInCampaign(), voucher.code, config)
     elif count > 1:
-        await enqueue_codes(call, store.Batch(campaign_id=campaign_id), config, count)
-    await changed(call.conn, call.project_id, [("campaign", campaign_id)])
+        await enqueue_codes(call, store.Batch(campaign_id=campaign_id, type=kind_of(new.body)), config, count)
+    await changed(call.conn, call.project_id, [("campaign", campaign_id), *made])
     return await read(call, campaign_id)
+
+
+def told_of(campaign_id: str, row: store.NewCampaign | CampaignRow) -> Told:
+    """What a campaign says of its loyalty program."""
+    return Told(
+        id=campaign_id,
+        name=row.name,
+        active=row.active,
+        auto_join=row.auto_join,
+        terms=row.body,
+        card=row.body["loyalty_card"],
+        config=row.voucher["code_config"],
+        tiers=row.voucher.get("loyalty_tiers_expiration"),
+        metadata=row.metadata,
+    )
 
 
 async def _create_promotion(call: Call, data: CampaignIn) -> Campaign:
@@ -66,13 +95,19 @@ async def _create_promotion(call: Call, data: CampaignIn) -> Campaign:
 
 
 async def _insert(call: Call, data: CampaignIn, new: store.NewCampaign) -> str:
+    await check_policy(call, new.campaign_type, new.options, new.body, new.activity_duration_after_publishing)
     new.body = await settle(call.db, call.project_id, data, new.body)
     await checked(call.db, call.project_id, "campaign", new.metadata)
+    tiers: list[Event] = []
+    if new.campaign_type == "REFERRAL_PROGRAM":
+        said = data.referral_program or Program()
+        new.referral_program, tiers = await settled(call.db, call.project_id, said)
     terms_id = await insert_terms(call.db, call.project_id, new.body)
     campaign_id = await store.insert(call.db, call.project_id, terms_id, new)
     if campaign_id is None:
         raise duplicate("campaign", data.name, "name")
-    await emit(call.db, call.project_id, [Event("campaign.created", campaign_id)], call.request_id)
+    created = Event("campaign.created", campaign_id)
+    await emit(call.db, call.project_id, [created, *tiers], call.request_id)
     await assign(call, data.validation_rules or [], campaign_id, "campaign")
     return campaign_id
 
@@ -117,17 +152,24 @@ def _count(data: CampaignIn, voucher: CampaignVoucherIn) -> int:
 
 
 def _with_codes(
-    call: Call, data: CampaignIn, voucher: CampaignVoucherIn, config: CodeConfig, count: int
+    call: Call,
+    data: CampaignIn,
+    campaign_type: str,
+    voucher: CampaignVoucherIn,
+    config: CodeConfig,
+    count: int,
 ) -> store.NewCampaign:
-    if voucher.discount is None:
+    kind = VOUCHER_TYPES[campaign_type]
+    if voucher.type not in (None, kind):
+        raise invalid_payload(Fault("voucher.type", f"must be {kind} in a campaign of type {campaign_type}"))
+    type_of(kind, voucher.gift, voucher.loyalty_card, voucher.discount, "voucher.")
+    if kind == "DISCOUNT_VOUCHER" and voucher.discount is None:
         raise invalid_payload(Fault("voucher.discount", "codes of a campaign need their discount"))
-    if voucher.type not in (None, "DISCOUNT_VOUCHER"):
-        raise invalid_payload(
-            Fault("voucher.type", "must be DISCOUNT_VOUCHER in a campaign of discount coupons")
-        )
     kept: dict[str, Any] = {"code_config": msgspec.to_builtins(config)}
     if data.type == "STANDALONE" and voucher.code is not None:
         kept["code"] = voucher.code
+    if data.loyalty_tiers_expiration is not None:
+        kept["loyalty_tiers_expiration"] = data.loyalty_tiers_expiration
     body = merge(
         {},
         data,
@@ -136,7 +178,10 @@ def _with_codes(
         discount_path="voucher.discount",
         limit=voucher.redemption,
     )
-    return _row(data, "DISCOUNT_COUPONS", body, kept, "IN_PROGRESS" if count > 1 else "DONE")
+    no_pin(voucher.gift, "voucher.")
+    on_sale = data.options is not None and data.options.on_sale()
+    body |= value_of(kind, voucher.gift, voucher.loyalty_card, "voucher.", on_sale=on_sale)
+    return _row(data, campaign_type, body, kept, "IN_PROGRESS" if count > 1 else "DONE")
 
 
 def _row(
@@ -154,7 +199,7 @@ def _row(
         body=body,
         description=data.description,
         active=True if data.active is None else data.active,
-        join_once=bool(data.join_once) and data.type != "STANDALONE",
+        join_once=campaign_type == "LOYALTY_PROGRAM" or (bool(data.join_once) and data.type != "STANDALONE"),
         auto_join=bool(data.auto_join),
         use_voucher_metadata_schema=bool(data.use_voucher_metadata_schema),
         activity_duration_after_publishing=data.activity_duration_after_publishing,

@@ -13,7 +13,10 @@ from guerdon.engine.codes import CodeConfig
 from guerdon.kit import db
 from guerdon.kit.jobs import GiveUp, Job, JobHandler, Mourned, Work
 from guerdon.kit.outbox import Event, emit
+from guerdon.ledger import closing
+from guerdon.loyalty.v1_programs import leave
 from guerdon.vouchers.codes import mint
+from guerdon.vouchers.value import is_on_sale, open_cards
 
 BATCH = 5_000
 VAIN_STEPS = 20
@@ -67,7 +70,13 @@ async def _generate_step(work: Work, asked: Generate, made: int, crowded: bool) 
         if crowded:
             free = await store.free_codes(conn, project_id, codes, asked.case_sensitive)
             codes = free[:wanted]
-        new = await store.insert_codes(conn, project_id, asked.batch, codes, asked.case_sensitive)
+        ids = await store.insert_codes(conn, project_id, asked.batch, codes, asked.case_sensitive)
+        new = len(ids)
+        if asked.batch.type != "DISCOUNT_VOUCHER":
+            body = await store.terms_in_force(conn, project_id, asked.batch)
+            await open_cards(conn, project_id, campaign_id, [(name, body) for name in ids])
+            if is_on_sale(body):
+                await store.switch_off(conn, project_id, ids)
         await store.add_count(conn, project_id, campaign_id, new)
         if made + new == asked.count:
             await _conclude(conn, work.job, campaign_id, "DONE", asked.count)
@@ -110,7 +119,11 @@ async def delete(work: Work) -> dict[str, Any]:
                     await store.erase(conn, project_id, campaign_id)
                 await work.checkpoint(conn, cursor=cursor, progress=99)
                 return {"done_count": cursor["done"], "failed_count": 0}
-            gone = await store.remove_vouchers(conn, project_id, [key.id for key in batch], force)
+            ids = [key.id for key in batch]
+            await leave(conn, project_id, ids, force)
+            gone = await store.remove_vouchers(conn, project_id, ids, force)
+            entries = await closing.take_off(conn, project_id, ids)
+            await emit(conn, project_id, closing.news(entries))
             cursor = {"after": msgspec.to_builtins(batch[-1]), "done": cursor["done"] + gone}
             await work.checkpoint(conn, cursor=cursor, progress=min(99, work.job.progress + 1))
 

@@ -21,7 +21,7 @@ LISTING = Listing(
         "campaign_type": Field("c.campaign_type"),
         "type": Field("c.type"),
         "active": Field("c.active", "boolean"),
-        "is_referral_code": Field("false", "boolean"),
+        "is_referral_code": Field("c.campaign_type = 'REFERRAL_PROGRAM'", "boolean"),
         "voucher_type": Field("case when c.campaign_type <> 'PROMOTION' then 'DISCOUNT_VOUCHER' end"),
         "discount.type": Field("t.body #>> '{discount,type}'"),
         "validity_timeframe": Field("t.body #>> '{validity_timeframe,interval}'"),

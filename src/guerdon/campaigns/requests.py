@@ -7,10 +7,18 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from guerdon.engine.durations import parse_duration
 from guerdon.kit.errors import ApiError, Fault, invalid_payload
 from guerdon.promotions.requests import PromotionIn
+from guerdon.referrals.program import Program
 from guerdon.vouchers.terms import LimitIn, Metadata, Name, Text, WindowsIn
+from guerdon.vouchers.value import GiftIn, PointsIn
 
 CAMPAIGN_TYPES = ("DISCOUNT_COUPONS", "GIFT_VOUCHERS", "LOYALTY_PROGRAM", "PROMOTION", "REFERRAL_PROGRAM")
-AVAILABLE_TYPES = ("DISCOUNT_COUPONS", "PROMOTION")
+AVAILABLE_TYPES = ("DISCOUNT_COUPONS", "GIFT_VOUCHERS", "LOYALTY_PROGRAM", "PROMOTION", "REFERRAL_PROGRAM")
+VOUCHER_TYPES = {
+    "DISCOUNT_COUPONS": "DISCOUNT_VOUCHER",
+    "GIFT_VOUCHERS": "GIFT_VOUCHER",
+    "LOYALTY_PROGRAM": "LOYALTY_CARD",
+    "REFERRAL_PROGRAM": "DISCOUNT_VOUCHER",
+}
 MOST_CODES = 20_000_000
 
 RuleIds = Annotated[list[Name], Meta(max_length=1)]
@@ -22,19 +30,38 @@ class CampaignVoucherIn(Struct, kw_only=True):
 
     type: Annotated[str, Meta(max_length=64)] | None = None
     discount: dict[str, Any] | None = None
-    gift: dict[str, Any] | None = None
-    loyalty_card: dict[str, Any] | None = None
+    gift: GiftIn | None = None
+    loyalty_card: PointsIn | None = None
     redemption: LimitIn | None = None
     code_config: dict[str, Any] | None = None
     code: Annotated[str, Meta(max_length=512)] | None = None
     is_referral_code: bool | None = None
 
 
+class PolicyIn(Struct, kw_only=True):
+    """The place where gift cards are sold, such as IE or US-CA, and whether its law warns or blocks when saved."""
+
+    country: Annotated[str, Meta(pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$")]
+    mode: Literal["WARN", "BLOCK"] = "WARN"
+
+
 class OptionsIn(Struct, kw_only=True):
     """Settings of a campaign. `limit_policy` says what the redemption gets that reaches a budget: nothing (STRICT), all
-    (LAST_IN_FULL) or what is left (PARTIAL). Null is the default, STRICT."""
+    (LAST_IN_FULL) or what is left (PARTIAL). Null is the default, STRICT. `policy` checks gift cards against the law.
 
+    Of gift cards: `cards` ON_SALE makes them with nothing on them until a purchase activates them, `spend_order` says
+    which credit goes first, `refund_less_spent` that what was spent of a card lessens the refund of its purchase.
+    """
+
+    policy: PolicyIn | UnsetType | None = UNSET
     limit_policy: Literal["STRICT", "LAST_IN_FULL", "PARTIAL"] | UnsetType | None = UNSET
+    cards: Literal["ON_SALE"] | UnsetType | None = UNSET
+    spend_order: Literal["SOONEST_EXPIRING", "OLDEST", "SMALLEST"] | UnsetType | None = UNSET
+    refund_less_spent: bool | UnsetType | None = UNSET
+
+    def on_sale(self) -> bool:
+        """Whether cards have nothing on them until they are sold."""
+        return self.cards == "ON_SALE"
 
 
 class CampaignIn(WindowsIn, kw_only=True):
@@ -46,7 +73,7 @@ class CampaignIn(WindowsIn, kw_only=True):
     description: Text | None = None
     voucher: CampaignVoucherIn | None = None
     promotion: PromotionIn | None = None
-    referral_program: dict[str, Any] | None = None
+    referral_program: Program | None = None
     loyalty_tiers_expiration: dict[str, Any] | None = None
     vouchers_count: Annotated[int, Meta(ge=0, le=MOST_CODES)] | None = None
     active: bool | None = None
@@ -69,6 +96,8 @@ class CampaignChange(WindowsIn, kw_only=True):
     redemption: LimitIn | None = None
     voucher: CampaignVoucherIn | None = None
     promotion: dict[str, Any] | None = None
+    referral_program: Program | None = None
+    loyalty_tiers_expiration: dict[str, Any] | None = None
     validation_rules: RuleIds | UnsetType | None = UNSET
     options: OptionsIn | None = None
     join_once: bool | None = None
@@ -106,6 +135,52 @@ def check_promotion(data: CampaignIn, campaign_type: str) -> None:
         raise invalid_payload(Fault("vouchers_count", "a PROMOTION campaign has tiers instead of codes"))
     if data.type == "STANDALONE":
         raise invalid_payload(Fault("type", "STANDALONE belongs to campaigns of codes"))
+
+
+def check_referrals(data: CampaignIn, campaign_type: str) -> None:
+    """Raise `ApiError` 400 where referral codes and others are mixed."""
+    said = None if data.voucher is None else data.voucher.is_referral_code
+    if campaign_type != "REFERRAL_PROGRAM":
+        if data.referral_program is not None:
+            raise invalid_payload(
+                Fault("referral_program", "belongs to campaigns of type REFERRAL_PROGRAM only")
+            )
+        if said:
+            raise invalid_payload(Fault("voucher.is_referral_code", "goes with REFERRAL_PROGRAM only"))
+        return
+    if said is False:
+        raise invalid_payload(Fault("voucher.is_referral_code", "is true in a REFERRAL_PROGRAM"))
+    if data.type == "STANDALONE":
+        raise invalid_payload(Fault("type", "every referrer has a code of their own: not STANDALONE"))
+
+
+def check_loyalty(data: CampaignIn, campaign_type: str) -> None:
+    """Raise `ApiError` 400 where loyalty programs and other campaigns are mixed."""
+    if campaign_type != "LOYALTY_PROGRAM":
+        if data.loyalty_tiers_expiration is not None:
+            where = "loyalty_tiers_expiration"
+            raise invalid_payload(Fault(where, "belongs to campaigns of type LOYALTY_PROGRAM only"))
+        if data.auto_join:
+            raise invalid_payload(Fault("auto_join", "belongs to campaigns of type LOYALTY_PROGRAM only"))
+    elif data.type == "STANDALONE":
+        raise invalid_payload(Fault("type", "every member has a card of their own: not STANDALONE"))
+
+
+def check_cards(campaign_type: str, options: OptionsIn, on_sale: bool | None = None) -> None:
+    """Raise `ApiError` 400 for settings of gift cards elsewhere. `on_sale` is how the cards of a saved campaign are
+    made, which stays so.
+    """
+    for name in ("cards", "spend_order", "refund_less_spent"):
+        given = getattr(options, name)
+        kinds = ("GIFT_VOUCHERS", "LOYALTY_PROGRAM") if name == "spend_order" else ("GIFT_VOUCHERS",)
+        if given not in (UNSET, None) and campaign_type not in kinds:
+            raise invalid_payload(
+                Fault(f"options.{name}", "belongs to campaigns of cards"), key="invalid_campaign"
+            )
+    if on_sale is not None and options.cards is not UNSET and options.on_sale() is not on_sale:
+        raise invalid_payload(
+            Fault("options.cards", "how cards are made stays as it is"), key="invalid_campaign"
+        )
 
 
 def check_duration(text: str | UnsetType | None) -> None:

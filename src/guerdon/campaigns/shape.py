@@ -5,16 +5,18 @@ from typing import Any, Literal, LiteralString
 
 from msgspec import UNSET, Struct, UnsetType
 
+from guerdon.campaigns.policy import PolicyOut, told
 from guerdon.categories.api import Category
 from guerdon.engine.codes import COUPON_LENGTH, UNAMBIGUOUS
 from guerdon.kit.clock import iso
 from guerdon.promotions.shape import Promotion
 from guerdon.vouchers.shape import RuleAssignments
+from guerdon.vouchers.value import kind_of
 
 COLUMNS: LiteralString = """
     c.id, c.name, c.campaign_type, c.type, c.terms_id, c.voucher, c.description, c.category, c.category_id, c.active,
     c.join_once, c.auto_join, c.protected, c.use_voucher_metadata_schema, c.activity_duration_after_publishing,
-    c.metadata, c.options, c.creation_status, c.vouchers_generation_status, c.vouchers_count, c.created_at, c.updated_at, t.body
+    c.metadata, c.options, c.referral_program, c.creation_status, c.vouchers_generation_status, c.vouchers_count, c.created_at, c.updated_at, t.body
 """
 
 WINDOWS = ("start_date", "expiration_date", "validity_timeframe", "validity_day_of_week", "validity_hours")
@@ -40,6 +42,7 @@ class CampaignRow(Struct, kw_only=True):
     activity_duration_after_publishing: str | None
     metadata: dict[str, Any]
     options: dict[str, Any] | None
+    referral_program: dict[str, Any] | None
     creation_status: str
     vouchers_generation_status: str
     vouchers_count: int
@@ -53,6 +56,8 @@ class CampaignVoucher(Struct, kw_only=True):
 
     type: str
     discount: dict[str, Any] | UnsetType = UNSET
+    gift: dict[str, Any] | UnsetType = UNSET
+    loyalty_card: dict[str, Any] | UnsetType = UNSET
     redemption: dict[str, int | None]
     code_config: dict[str, Any]
     is_referral_code: bool = False
@@ -74,6 +79,8 @@ class Campaign(Struct, kw_only=True):
     type: str
     voucher: CampaignVoucher | UnsetType = UNSET
     promotion: Promotion | UnsetType = UNSET
+    referral_program: dict[str, Any] | UnsetType = UNSET
+    loyalty_tiers_expiration: dict[str, Any] | UnsetType = UNSET
     auto_join: bool
     join_once: bool
     use_voucher_metadata_schema: bool
@@ -95,6 +102,7 @@ class Campaign(Struct, kw_only=True):
     category_id: str | None
     categories: list[Category] = []
     options: dict[str, Any] | UnsetType = UNSET
+    policy: PolicyOut | UnsetType = UNSET
     validation_rules_assignments: RuleAssignments = RuleAssignments()
     object: Literal["campaign"] = "campaign"
 
@@ -105,12 +113,21 @@ def _code_config(given: dict[str, Any]) -> dict[str, Any]:
     return {"pattern": "#" * whole["length"]} | whole
 
 
+def _gift(body: dict[str, Any]) -> dict[str, Any] | UnsetType:
+    """What each card begins with, or is sold with; that it is on sale is told by the options."""
+    gift = body.get("gift", UNSET)
+    return gift if gift is UNSET else {name: value for name, value in gift.items() if name != "on_sale"}
+
+
 def _voucher(row: CampaignRow, windows: dict[str, Any]) -> CampaignVoucher:
     return CampaignVoucher(
-        type="DISCOUNT_VOUCHER",
+        type=kind_of(row.body),
         discount=row.body.get("discount", UNSET),
+        gift=_gift(row.body),
+        loyalty_card=row.body.get("loyalty_card", UNSET),
         redemption=row.body.get("redemption") or {"quantity": None},
         code_config=_code_config(row.voucher.get("code_config", {})),
+        is_referral_code=row.campaign_type == "REFERRAL_PROGRAM",
         code=row.voucher.get("code", UNSET),
         **windows,
     )
@@ -132,6 +149,8 @@ def build(
         type=row.type,
         voucher=UNSET if row.campaign_type == "PROMOTION" else _voucher(row, windows),
         promotion=promotion,
+        referral_program=UNSET if row.referral_program is None else row.referral_program,
+        loyalty_tiers_expiration=row.voucher.get("loyalty_tiers_expiration", UNSET),
         auto_join=row.auto_join,
         join_once=row.join_once,
         use_voucher_metadata_schema=row.use_voucher_metadata_schema,
@@ -149,5 +168,8 @@ def build(
         category_id=row.category_id,
         categories=categories,
         options=row.options or UNSET,
+        policy=told(
+            row.options, row.body, row.activity_duration_after_publishing, row.updated_at or row.created_at
+        ),
         validation_rules_assignments=assignments,
     )

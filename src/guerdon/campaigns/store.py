@@ -26,9 +26,9 @@ INSERT = """
     insert into campaigns (
         project_id, id, name, campaign_type, type, terms_id, voucher, description, category, category_id, active,
         join_once, auto_join, use_voucher_metadata_schema, activity_duration_after_publishing, access_settings, options,
-        metadata, creation_status, vouchers_generation_status, start_date, expiration_date)
+        metadata, creation_status, vouchers_generation_status, start_date, expiration_date, referral_program)
     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $19,
-            ($20::jsonb ->> 'start_date')::timestamptz, ($20::jsonb ->> 'expiration_date')::timestamptz)
+            ($20::jsonb ->> 'start_date')::timestamptz, ($20::jsonb ->> 'expiration_date')::timestamptz, $21)
     on conflict (project_id, name) do nothing
 """
 
@@ -37,7 +37,8 @@ UPDATE = """
     set type = $3, terms_id = $4, description = $5, category = $6, category_id = $7, join_once = $8, auto_join = $9,
         activity_duration_after_publishing = $10, metadata = $11, options = $12,
         start_date = ($13::jsonb ->> 'start_date')::timestamptz,
-        expiration_date = ($13::jsonb ->> 'expiration_date')::timestamptz, updated_at = now()
+        expiration_date = ($13::jsonb ->> 'expiration_date')::timestamptz, referral_program = $14, voucher = $15,
+        updated_at = now()
     where project_id = $1 and id = $2
 """
 
@@ -72,10 +73,20 @@ LOCK = "select deleted_at is null as alive from campaigns where project_id = $1 
 ADD_COUNT = "update campaigns set vouchers_count = vouchers_count + $3 where project_id = $1 and id = $2"
 
 INSERT_CODES = """
-    insert into vouchers (project_id, id, code, code_key, campaign_id, terms_id, quantity, additional_info, metadata)
-    select $1, new.id, new.code, new.code_key, $2, $3, $4, $5, $6
+    insert into vouchers (project_id, id, code, code_key, campaign_id, terms_id, quantity, additional_info, metadata, type,
+                          is_referral_code)
+    select $1, new.id, new.code, new.code_key, $2, $3, $4, $5, $6, $10,
+           exists (select 1 from campaigns c where c.project_id = $1 and c.id = $2 and c.campaign_type = 'REFERRAL_PROGRAM')
     from unnest($7::text[], $8::text[], $9::text[]) as new (id, code, code_key)
     on conflict (project_id, code_key) do nothing
+    returning id
+"""
+
+SWITCH_OFF = "update vouchers set active = false where project_id = $1 and id = any($2)"
+
+TERMS_IN_FORCE = """
+    select t.body from campaigns c join voucher_terms t on t.project_id = $1 and t.id = coalesce($3, c.terms_id)
+    where c.project_id = $1 and c.id = $2
 """
 
 NEXT_VOUCHERS = """
@@ -109,6 +120,7 @@ class NewCampaign(msgspec.Struct, kw_only=True):
     options: dict[str, Any] | None
     metadata: dict[str, Any]
     status: str
+    referral_program: dict[str, Any] | None = None
 
 
 class Batch(msgspec.Struct, kw_only=True):
@@ -119,6 +131,7 @@ class Batch(msgspec.Struct, kw_only=True):
     quantity: int | None = None
     additional_info: str | None = None
     metadata: dict[str, Any] = {}
+    type: str = "DISCOUNT_VOUCHER"
 
 
 class VoucherKey(msgspec.Struct):
@@ -164,6 +177,7 @@ async def insert(conn: db.Db, project_id: str, terms_id: str, new: NewCampaign) 
         new.metadata,
         new.status,
         new.body,
+        new.referral_program,
     )
     return campaign_id if written else None
 
@@ -186,6 +200,8 @@ async def update(conn: db.Db, project_id: str, row: CampaignRow) -> None:
         row.metadata,
         row.options,
         row.body,
+        row.referral_program,
+        row.voucher,
     )
 
 
@@ -226,10 +242,10 @@ async def add_count(conn: db.Db, project_id: str, campaign_id: str, count: int) 
 
 async def insert_codes(
     conn: db.Db, project_id: str, batch: Batch, codes: list[str], case_sensitive: bool
-) -> int:
-    """Write new codes; how many were not taken."""
+) -> list[str]:
+    """Write new codes; the ids of those that were not taken."""
     keys = codes if case_sensitive else [code_key(code, case_sensitive) for code in codes]
-    return await db.execute(
+    written = await db.records(
         conn,
         INSERT_CODES,
         project_id,
@@ -241,7 +257,19 @@ async def insert_codes(
         new_ids("voucher", len(codes)),
         codes,
         keys,
+        batch.type,
     )
+    return [record["id"] for record in written]
+
+
+async def terms_in_force(conn: db.Db, project_id: str, batch: Batch) -> dict[str, Any]:
+    """What the codes of a batch promise: the batch's own terms, else their campaign's."""
+    return await db.value(conn, TERMS_IN_FORCE, project_id, batch.campaign_id, batch.terms_id)
+
+
+async def switch_off(conn: db.Db, project_id: str, ids: list[str]) -> None:
+    """Switch new codes off, until they are sold."""
+    await db.execute(conn, SWITCH_OFF, project_id, ids)
 
 
 async def free_codes(conn: db.Db, project_id: str, codes: list[str], case_sensitive: bool) -> list[str]:

@@ -1,8 +1,9 @@
 """What a campaign has come to in a span of time: counted when asked."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from guerdon.campaigns.shape import Campaign
 from guerdon.kit import db
@@ -37,14 +38,58 @@ VOUCHERS = """
         count(*) filter (where ($3::timestamptz is null or created_at >= $3)
                            and ($4::timestamptz is null or created_at < $4)) as vouchers_created,
         count(*) filter (where deleted_at is not null and ($3::timestamptz is null or deleted_at >= $3)
-                           and ($4::timestamptz is null or deleted_at < $4)) as vouchers_deleted,
-        coalesce(sum(published_count), 0)::bigint as publications
+                           and ($4::timestamptz is null or deleted_at < $4)) as vouchers_deleted
     from vouchers where project_id = $1 and campaign_id = $2
 """
 
+PUBLICATIONS = """
+    select count(*) as publications, count(*) filter (where result = 'SUCCESS') as publications_succeeded,
+        count(*) filter (where result = 'FAILURE') as publications_failed
+    from publications
+    where project_id = $1 and campaign_id = $2 and ($3::timestamptz is null or created_at >= $3)
+      and ($4::timestamptz is null or created_at < $4)
+"""
+
+REFERRED = """
+    select count(*) from referrals
+    where project_id = $1 and campaign_id = $2 and status in ('REFERRED', 'HELD', 'EARNED')
+      and ($3::timestamptz is null or created_at >= $3) and ($4::timestamptz is null or created_at < $4)
+"""
+
+VALIDATIONS = """
+    select coalesce(sum(succeeded), 0)::bigint as validations_succeeded,
+        coalesce(sum(failed), 0)::bigint as validations_failed
+    from campaign_validations
+    where project_id = $1 and campaign_id = $2 and ($3::date is null or day >= $3) and ($4::date is null or day <= $4)
+"""
+# What sold a card is the order of its first addition; what was done by hand has a note; a deleted card causes its own
+# removal.
+CREDITS = """
+    select
+        coalesce(sum(e.amount) filter (where e.type = 'CREDITS_ADDITION' and made), 0)::bigint as created_vouchers_amount,
+        coalesce(sum(e.amount) filter (where e.type = 'CREDITS_ADDITION' and not made), 0)::bigint as amount_added,
+        coalesce(-sum(e.amount) filter (where e.type = 'CREDITS_REMOVAL' and deleted), 0)::bigint as amount_deleted,
+        coalesce(-sum(e.amount) filter (where e.type = 'CREDITS_REDEMPTION'), 0)::bigint as amount_redeemed,
+        coalesce(sum(e.amount) filter (where e.type = 'CREDITS_REFUND'), 0)::bigint as amount_rolledback,
+        coalesce(-sum(e.amount) filter (where (e.type = 'CREDITS_REMOVAL' and not deleted)
+                                           or e.type in ('CREDITS_CASH_OUT', 'CREDITS_EXPIRATION')), 0)::bigint
+            as amount_subtracted
+    from card_entries e
+    left join card_notes n on n.project_id = $1 and n.entry_id = e.id and e.seq = 1
+    cross join lateral (
+        select e.order_id is not null or (e.seq = 1 and n.entry_id is null) as made,
+               coalesce(e.cause_id = e.card_id, false) as deleted
+    ) as told
+    where e.project_id = $1 and e.campaign_id = $2 and ($3::timestamptz is null or e.created_at >= $3)
+      and ($4::timestamptz is null or e.created_at < $4)
+"""
+MOMENT = timedelta(microseconds=1)
+
 
 class CampaignSummary(Struct, kw_only=True):
-    """Counts, and sums in minor units. Amounts given and orders placed are not reduced by what was rolled back."""
+    """Counts, and sums in minor units. Amounts given and orders placed are not reduced by what was rolled back. Gift
+    campaigns have the amounts of their cards instead of discounts.
+    """
 
     object: str = "campaign_summary"
     campaign: Campaign
@@ -54,32 +99,60 @@ class CampaignSummary(Struct, kw_only=True):
     rollbacks: int
     rollbacks_succeeded: int
     rollbacks_failed: int
-    validations: int = 0
-    validations_succeeded: int = 0
-    validations_failed: int = 0
+    validations: int
+    validations_succeeded: int
+    validations_failed: int
     vouchers_created: int
     vouchers_deleted: int
     publications: int
     publications_succeeded: int
-    publications_failed: int = 0
-    discounted_amount: int
-    rolledback_discounted_amount: int
+    publications_failed: int
+    discounted_amount: int | UnsetType = UNSET
+    rolledback_discounted_amount: int | UnsetType = UNSET
+    created_vouchers_amount: int | UnsetType = UNSET
+    amount_added: int | UnsetType = UNSET
+    amount_deleted: int | UnsetType = UNSET
+    amount_redeemed: int | UnsetType = UNSET
+    amount_rolledback: int | UnsetType = UNSET
+    amount_subtracted: int | UnsetType = UNSET
     orders_amount: int
     orders_rolledback_amount: int
+    referred_customers: int | UnsetType = UNSET
 
 
 async def summarize(
-    conn: db.Db, project_id: str, campaign: Campaign, start: datetime | None, end: datetime | None
+    conn: db.Db,
+    project_id: str,
+    campaign: Campaign,
+    start: datetime | None,
+    end: datetime | None,
+    zone: ZoneInfo,
 ) -> CampaignSummary:
-    """The summary of what happened from `start` to before `end`; None is open. Validations are not recorded."""
+    """The summary of what happened from `start` to before `end`; None is open.
+
+    Validations are counted by days of `zone`, those of the first and the last day in whole, and some seconds late.
+    """
     span = (project_id, campaign.id, start, end)
     redemptions = dict((await db.records(conn, REDEMPTIONS, *span))[0])
     vouchers = dict((await db.records(conn, VOUCHERS, *span))[0])
+    days = [None if one is None else one.astimezone(zone).date() for one in (start, end and end - MOMENT)]
+    validations = dict((await db.records(conn, VALIDATIONS, project_id, campaign.id, *days))[0])
+    amounts = {}
+    if campaign.campaign_type == "GIFT_VOUCHERS":
+        amounts = dict((await db.records(conn, CREDITS, *span))[0])
+        del redemptions["discounted_amount"], redemptions["rolledback_discounted_amount"]
+    referred: int | UnsetType = UNSET
+    if campaign.campaign_type == "REFERRAL_PROGRAM":
+        referred = await db.value(conn, REFERRED, *span)
     return CampaignSummary(
+        referred_customers=referred,
         campaign=campaign,
         redemptions=redemptions["redemptions_succeeded"] + redemptions["redemptions_failed"],
         rollbacks=redemptions["rollbacks_succeeded"] + redemptions["rollbacks_failed"],
-        publications_succeeded=vouchers["publications"],
+        validations=validations["validations_succeeded"] + validations["validations_failed"],
+        **validations,
         **redemptions,
+        **amounts,
         **vouchers,
+        **dict((await db.records(conn, PUBLICATIONS, *span))[0]),
     )

@@ -6,9 +6,10 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from guerdon.customers import store, summary, upsert
+from guerdon.customers import activity, store, summary, upsert
+from guerdon.customers.referred import ReferralsSummary
 from guerdon.customers.store import CustomerRow
-from guerdon.customers.summary import LoyaltySummary, ReferralsSummary, Summary
+from guerdon.customers.summary import LoyaltySummary, SoFar, Summary
 from guerdon.customers.upsert import CustomerChange, CustomerUpsert
 from guerdon.kit import clock, paging
 from guerdon.kit.call import Call, Route
@@ -49,7 +50,7 @@ class CustomerList(msgspec.Struct, kw_only=True):
     more_starting_after: str | UnsetType = UNSET
 
 
-def shape(row: CustomerRow, so_far: Summary) -> Customer:
+def shape(row: CustomerRow, so_far: SoFar) -> Customer:
     """The row as it leaves the API."""
     return Customer(
         id=row.id,
@@ -60,9 +61,9 @@ def shape(row: CustomerRow, so_far: Summary) -> Customer:
         phone=_known(row.phone),
         birthdate=_known(row.birthdate),
         address=_known(row.address),
-        summary=so_far,
-        loyalty=LoyaltySummary(),
-        referrals=ReferralsSummary(),
+        summary=so_far.summary,
+        loyalty=so_far.loyalty,
+        referrals=so_far.referrals,
         metadata=row.metadata,
         system_metadata={},
         created_at=clock.iso(row.created_at),
@@ -75,7 +76,7 @@ def _known(value: T | None) -> T | UnsetType:
 
 
 async def _answer(call: Call, row: CustomerRow) -> Customer:
-    return shape(row, (await summary.load(call.db, call.project_id, [row.id]))[row.id])
+    return shape(row, (await summary.tell(call.db, call.project_id, [row.id]))[row.id])
 
 
 async def create_customer(call: Call, data: CustomerUpsert) -> Customer:
@@ -110,36 +111,15 @@ async def delete_customer(call: Call, customer_id: str) -> None:
     await upsert.remove(call.db, call.project_id, customer_id, request_id=call.request_id)
 
 
-async def list_customers(
-    call: Call,
-    limit: int = 10,
-    page: int = 1,
-    order: str | None = None,
-    starting_after_id: str | None = None,
-    starting_after: str | None = None,
-    email: str | None = None,
-    name: str | None = None,
-    city: str | None = None,
-) -> CustomerList:
-    """List customers.
-
-    `order` is created_at, updated_at, source_id, name, email or id, with a dash before it to reverse it.
-    `starting_after` goes on behind an instant of created_at, `starting_after_id` behind a customer. Also
-    `[created_at][before]`, `[created_at][after]`, `[updated_at][…]` and `filters[field][conditions][$is][0]`.
-    """
-    query = call.query
-    if starting_after is not None:
-        query = [*query, (_behind(order), starting_after)]
+async def listed(call: Call, listing: paging.Listing, args: tuple[Any, ...]) -> CustomerList:
+    """A page of customers, as the call's query asks for it; `args` are the listing's own."""
+    query, given = call.query, dict(call.query)
+    if "starting_after" in given:
+        query = [*query, (_behind(given.get("order")), given["starting_after"])]
     found = await paging.page(
-        call.db,
-        CustomerRow,
-        store.LISTING,
-        call.project_id,
-        query,
-        args=(email, name, city),
-        zone=call.caller.timezone,
+        call.db, CustomerRow, listing, call.project_id, query, args=args, zone=call.caller.timezone
     )
-    so_far = await summary.load(call.db, call.project_id, [row.id for row in found.rows])
+    so_far = await summary.tell(call.db, call.project_id, [row.id for row in found.rows])
     return CustomerList(
         customers=[shape(row, so_far[row.id]) for row in found.rows],
         total=found.total,
@@ -158,8 +138,8 @@ def _behind(order: str | None) -> str:
 
 
 ROUTES = [
+    *activity.ROUTES,
     Route(method="POST", path="/v1/customers", handler=create_customer, tag="Customers", kind="write"),
-    Route(method="GET", path="/v1/customers", handler=list_customers, tag="Customers"),
     Route(method="GET", path="/v1/customers/{customer_id}", handler=get_customer, tag="Customers"),
     Route(
         method="PUT",

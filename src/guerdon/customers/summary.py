@@ -6,6 +6,8 @@ from typing import Any
 
 import msgspec
 
+from guerdon.customers import referred
+from guerdon.customers.referred import ReferralsSummary
 from guerdon.kit import clock, db
 
 
@@ -61,11 +63,12 @@ class LoyaltySummary(msgspec.Struct):
     campaigns: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
-class ReferralsSummary(msgspec.Struct):
-    """By whom the customer was referred."""
+class SoFar(msgspec.Struct):
+    """All that an answer tells of what a customer has done."""
 
-    total: int = 0
-    campaigns: list[Any] = msgspec.field(default_factory=list)
+    summary: Summary
+    loyalty: LoyaltySummary
+    referrals: ReferralsSummary
 
 
 REDEMPTIONS = """
@@ -87,6 +90,58 @@ ORDERS = """
     where project_id = $1 and customer_id = any($2) and status in ('PAID', 'FULFILLED')
     group by customer_id
 """
+
+
+# By what was spent of cards and not given back, and by what can still be spent of those that are held.
+CARDS = """
+    select r.customer_id, c.unit = 'credits' as credits, true as spent, sum(r.amount - r.returned_amount)::bigint as amount
+    from redemptions r join cards c on c.project_id = $1 and c.id = r.voucher_id
+    where r.project_id = $1 and r.customer_id = any($2) and r.object = 'redemption' and r.result = 'SUCCESS'
+    group by r.customer_id, c.unit = 'credits'
+    union all
+    select v.holder_id, c.unit = 'credits', false, sum(greatest(l.remaining - c.debt, 0))::bigint
+    from vouchers v join cards c on c.project_id = $1 and c.id = v.id
+    cross join lateral (
+        select coalesce(sum(o.remaining), 0) as remaining from card_lots o
+        where o.project_id = $1 and o.card_id = c.id and o.remaining > 0 and (o.expires_at is null or o.expires_at > now())
+    ) as l
+    where v.project_id = $1 and v.holder_id = any($2) and v.deleted_at is null
+    group by v.holder_id, c.unit = 'credits'
+"""
+
+
+# What can be spent of the cards of each program that a customer is in, and the tier there.
+PROGRAMS = """
+    select m.customer_id, p.name, t.name as tier, (
+        select coalesce(sum(greatest(l.remaining - c.debt, 0)), 0)::bigint
+        from loyalty_cards o join cards c on c.project_id = $1 and c.id = o.id
+        cross join lateral (
+            select coalesce(sum(b.remaining), 0) as remaining from card_lots b
+            where b.project_id = $1 and b.card_id = c.id and b.remaining > 0
+              and (b.expires_at is null or b.expires_at > now())
+        ) l
+        where o.project_id = $1 and o.member_id = m.id
+    ) as points
+    from loyalty_members m
+    join loyalty_programs p on p.project_id = $1 and p.id = m.program_id and p.status <> 'DELETED'
+    left join loyalty_tiers t on t.project_id = $1 and t.id = m.tier_id
+    where m.project_id = $1 and m.customer_id = any($2) and m.status <> 'DELETED'
+    order by m.created_at, m.id
+"""
+
+
+class _Program(msgspec.Struct):
+    customer_id: str
+    name: str
+    tier: str | None
+    points: int
+
+
+class _Cards(msgspec.Struct):
+    customer_id: str
+    credits: bool
+    spent: bool
+    amount: int
 
 
 class _Redemptions(msgspec.Struct):
@@ -120,6 +175,7 @@ async def load(conn: db.Db, project_id: str, customer_ids: Sequence[str]) -> dic
             total_rollback_failed=row.rollback_failed,
             total_rollback_succeeded=row.rollback_succeeded,
         )
+    await _add_cards(conn, project_id, summaries)
     for row in await db.rows(conn, _Orders, ORDERS, project_id, list(summaries)):
         total = int(row.amount)
         summaries[row.customer_id].orders = OrdersSummary(
@@ -130,3 +186,39 @@ async def load(conn: db.Db, project_id: str, customer_ids: Sequence[str]) -> dic
             last_order_date=clock.iso(row.last_at),
         )
     return summaries
+
+
+async def _add_cards(conn: db.Db, project_id: str, summaries: dict[str, Summary]) -> None:
+    for row in await db.rows(conn, _Cards, CARDS, project_id, list(summaries)):
+        found = summaries[row.customer_id].redemptions
+        match row.credits, row.spent:
+            case True, True:
+                found.gift.redeemed_amount = row.amount
+            case True, False:
+                found.gift.amount_to_go = row.amount
+            case False, True:
+                found.loyalty_card.redeemed_points = row.amount
+            case _:
+                found.loyalty_card.points_to_go = row.amount
+
+
+async def tell(conn: db.Db, project_id: str, customer_ids: Sequence[str]) -> dict[str, SoFar]:
+    """A summary for each of the customers, with what there is of loyalty and referrals."""
+    summaries = await load(conn, project_id, customer_ids)
+    referrals = await referred.load(conn, project_id, customer_ids)
+    programs: dict[str, list[_Program]] = {}
+    for row in await db.rows(conn, _Program, PROGRAMS, project_id, list(summaries)) if summaries else ():
+        programs.setdefault(row.customer_id, []).append(row)
+    told: dict[str, SoFar] = {}
+    for customer_id, summary in summaries.items():
+        of = referrals[customer_id]
+        loyalty = LoyaltySummary(
+            referred_customers=sum(of.referred.values()),
+            campaigns={name: {"referred_customers": count} for name, count in of.referred.items()},
+        )
+        for one in programs.get(customer_id, ()):
+            about = {"points": one.points} | ({} if one.tier is None else {"loyalty_tier": one.tier})
+            loyalty.campaigns[one.name] = about | {"referred_customers": 0}
+            loyalty.points += one.points
+        told[customer_id] = SoFar(summary, loyalty, of.by)
+    return told

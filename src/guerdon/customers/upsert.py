@@ -8,6 +8,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from guerdon.customers import store
 from guerdon.customers.store import CustomerRow
+from guerdon.definitions.waiting import tell_left
 from guerdon.kit import db
 from guerdon.kit.dates import parse_day
 from guerdon.kit.errors import Fault, invalid_payload, not_found
@@ -51,11 +52,17 @@ class CustomerUpsert(CustomerChange, kw_only=True):
 
 
 async def upsert(
-    conn: db.Db, project_id: str, said: CustomerUpsert, *, request_id: str | None = None, path: str = ""
+    conn: db.Db,
+    project_id: str,
+    said: CustomerUpsert,
+    *,
+    request_id: str | None = None,
+    path: str = "",
+    quiet: bool = False,
 ) -> CustomerRow:
     """The customer as stored. An id wins over a source id; an unknown id is an `ApiError` 404, for ids are ours.
 
-    `path` is where the customer stands in the payload, for messages.
+    `path` is where the customer stands in the payload, for messages. Of somebody new no event tells if it is `quiet`.
     """
     fields = _fields(said, path)
     if said.id is not None:
@@ -73,7 +80,8 @@ async def upsert(
         await checked(conn, project_id, "customer", new.metadata, f"{path}.metadata".lstrip("."))
         made = await store.insert(conn, project_id, new)
         if made is not None:
-            await emit(conn, project_id, [Event("customer.created", made.id, made.id)], request_id)
+            if not quiet:
+                await emit(conn, project_id, [Event("customer.created", made.id, made.id)], request_id)
             return made
 
 
@@ -96,6 +104,7 @@ async def remove(conn: db.Db, project_id: str, key: str, *, request_id: str | No
     await store.delete(conn, project_id, known.id)
     event = Event("customer.deleted", known.id, known.id, {"source_id": known.source_id})
     await emit(conn, project_id, [event], request_id)
+    await tell_left(conn, project_id, known.id)
 
 
 def _new(source_id: str | None, fields: dict[str, Any]) -> CustomerRow:

@@ -22,6 +22,7 @@ Kind = Literal[
     "category",
     "schema",
     "stacking",
+    "loyalty",
 ]
 KINDS: tuple[Kind, ...] = Kind.__args__  # type: ignore[attr-defined]
 
@@ -65,7 +66,8 @@ async def hold(conn: db.Conn, project_id: str) -> None:
 async def changed(conn: db.Conn, project_id: str, changes: Sequence[tuple[Kind, str]]) -> None:
     """Say which definitions the transaction changed, as its last statement: from here on batches wait for its end.
 
-    ``assignment`` names the object that a rule was assigned to or taken from; ``stacking`` the project.
+    ``assignment`` names the object that a rule was assigned to or taken from; ``stacking`` the project; ``loyalty`` a program or
+    a part of programs.
     """
     if not changes:
         return

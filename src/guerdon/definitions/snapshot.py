@@ -19,6 +19,7 @@ from guerdon.engine.rule import RuleSet, parse_rule_set
 from guerdon.engine.situation import Category, Collection
 from guerdon.engine.tally import LIMITS
 from guerdon.kit import db
+from guerdon.kit.clock import iso
 from guerdon.kit.log import get_logger
 
 logger = get_logger()
@@ -78,6 +79,16 @@ class Stack(Struct, kw_only=True, frozen=True):
     created_at: datetime | None = None
 
 
+class Defined(Struct, kw_only=True, frozen=True):
+    """A loyalty program or a part of programs as it is stored; `kind` is ``program`` or the part's."""
+
+    id: str
+    kind: str
+    name: str
+    status: str
+    body: dict[str, Any]
+
+
 class Snapshot:
     """Everything defined at `version`. Read it; only this module changes it."""
 
@@ -93,8 +104,14 @@ class Snapshot:
         self.collections: dict[str, Collection] = {}
         self.segments: dict[str, Segment] = {}
         self.categories: dict[str, Category] = {}
+        self.category_shapes: dict[str, dict[str, Any]] = {}
+        """The same as answers show them."""
         self.schemas: dict[str, tuple[str, dict[str, Any], bool]] = {}
         """Metadata schemas as stored: what each is of, its definitions, whether nothing else is allowed."""
+        self.loyalty: dict[str, Defined] = {}
+        """Loyalty programs and their parts; guerdon.loyalty.compiled makes of them what the engine wants."""
+        self.loyalty_made: dict[str, Any] = {}
+        """What it made of them; emptied whenever one of them changes."""
         self.stacking: StackingRules = DEFAULT_STACKING
         self.sessions = False
         self.epochs: dict[str, int] = {}
@@ -136,7 +153,7 @@ class Snapshot:
         copy.version, copy.stacking, copy.sessions = self.version, self.stacking, self.sessions
         for name in (
             "rules", "assigned", "campaigns", "tiers", "stacks", "collections", "segments", "categories", "epochs",
-            "schemas", "voucher_rules",
+            "schemas", "voucher_rules", "category_shapes", "loyalty", "loyalty_made",
         ):  # fmt: skip
             setattr(copy, name, dict(getattr(self, name)))
         copy.tiers_of = {campaign: set(tiers) for campaign, tiers in self.tiers_of.items()}
@@ -182,9 +199,10 @@ class Snapshot:
 
 
 class Snapshots:
-    """The snapshots of a process, by project."""
+    """The snapshots of a process, by project; of some `kinds` of definitions alone, if they are named."""
 
-    def __init__(self) -> None:
+    def __init__(self, kinds: frozenset[str] | None = None) -> None:
+        self._kinds = kinds
         self._kept: dict[str, Snapshot] = {}
         self._locks: dict[str, asyncio.Lock] = {}
 
@@ -196,7 +214,7 @@ class Snapshots:
         async with self._locks.setdefault(project_id, asyncio.Lock()):
             kept = self._kept.get(project_id)
             if kept is None or kept.version < version:
-                kept = await bring_up(conn, project_id, kept)
+                kept = await bring_up(conn, project_id, kept, self._kinds)
                 self._kept[project_id] = kept
             return kept
 
@@ -205,17 +223,22 @@ class Snapshots:
         return await self.at(conn, project_id, await store.version(conn, project_id))
 
 
-async def bring_up(conn: db.Db, project_id: str, kept: Snapshot | None) -> Snapshot:
-    """A snapshot as of now: only what changed is read again, unless it is too far behind."""
+async def bring_up(
+    conn: db.Db, project_id: str, kept: Snapshot | None, only: frozenset[str] | None = None
+) -> Snapshot:
+    """A snapshot as of now: only what changed is read again, unless it is too far behind.
+
+    `only` are the kinds of definitions it is to have.
+    """
     version, changes = await store.changes(conn, project_id, None if kept is None else kept.version)
     if kept is None or changes is None:
         snapshot = Snapshot(project_id)
         with _uncollected():
-            await _load(conn, snapshot, None)
+            await _load(conn, snapshot, None, only)
         snapshot.version = version
         logger.info("definitions loaded", project=project_id, version=version, tiers=len(snapshot.tiers))
         return snapshot
-    await _load(conn, kept, changes)
+    await _load(conn, kept, changes, only)
     kept.version = version
     return kept
 
@@ -232,12 +255,21 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
-async def _load(conn: db.Db, snapshot: Snapshot, changes: Mapping[str, list[str]] | None) -> None:
+async def _load(
+    conn: db.Db,
+    snapshot: Snapshot,
+    changes: Mapping[str, list[str]] | None,
+    only: frozenset[str] | None = None,
+) -> None:
     """Read everything (`changes` None), or the things named by kind; what is not found any more is dropped.
 
     Changes are applied without a pause: whoever decides meanwhile sees all of them or none.
     """
-    kinds = _READERS if changes is None else {kind: _READERS[kind] for kind in _READERS if changes.get(kind)}
+    kinds = {
+        kind: reader
+        for kind, reader in _READERS.items()
+        if (changes is None or changes.get(kind)) and (only is None or kind in only)
+    }
     found = {
         kind: await read(conn, snapshot.project_id, None if changes is None else changes[kind])
         for kind, (read, _, _) in kinds.items()
@@ -252,7 +284,7 @@ async def _load(conn: db.Db, snapshot: Snapshot, changes: Mapping[str, list[str]
                 logger.error("definition cannot be read", kind=kind, id=record["id"], error=repr(error))
             if changes is None and count % BREATH == 0:
                 await asyncio.sleep(0)
-    if changes is None or "rule" in changes or "assignment" in changes:
+    if only is None and (changes is None or "rule" in changes or "assignment" in changes):
         await _load_counting(conn, snapshot)
     snapshot.forget_counted()
 
@@ -355,10 +387,35 @@ def _put_segment(snapshot: Snapshot, r: db.Record) -> None:
 
 def _put_category(snapshot: Snapshot, r: db.Record) -> None:
     snapshot.categories[r["id"]] = Category(id=r["id"], name=r["name"], hierarchy=r["hierarchy"])
+    shown = {
+        "id": r["id"],
+        "name": r["name"],
+        "hierarchy": r["hierarchy"],
+        "created_at": iso(r["created_at"]),
+    }
+    changed = {} if r["updated_at"] is None else {"updated_at": iso(r["updated_at"])}
+    snapshot.category_shapes[r["id"]] = shown | changed | {"object": "category"}
+
+
+def _drop_category(snapshot: Snapshot, key: str) -> None:
+    snapshot.categories.pop(key, None)
+    snapshot.category_shapes.pop(key, None)
 
 
 def _put_schema(snapshot: Snapshot, r: db.Record) -> None:
     snapshot.schemas[r["id"]] = (r["related_object"], r["properties"], r["allow_defined_only"])
+
+
+def _put_loyalty(snapshot: Snapshot, r: db.Record) -> None:
+    snapshot.loyalty_made.clear()
+    snapshot.loyalty[r["id"]] = Defined(
+        id=r["id"], kind=r["kind"], name=r["name"], status=r["status"], body=r["body"]
+    )
+
+
+def _drop_loyalty(snapshot: Snapshot, key: str) -> None:
+    snapshot.loyalty_made.clear()
+    snapshot.loyalty.pop(key, None)
 
 
 def _put_stacking(snapshot: Snapshot, r: db.Record) -> None:
@@ -382,7 +439,7 @@ def _keep(snapshot: Snapshot, key: str) -> None:
 _READERS: dict[str, tuple[Any, Any, Any]] = {
     "collection": (store.collections, _put_collection, _drop_from("collections")),
     "segment": (store.segments, _put_segment, _drop_from("segments")),
-    "category": (store.categories, _put_category, _drop_from("categories")),
+    "category": (store.categories, _put_category, _drop_category),
     "schema": (store.schemas, _put_schema, _drop_from("schemas")),
     "stacking": (store.stacking, _put_stacking, _keep),
     "rule": (store.rules, _put_rule, _drop_from("rules")),
@@ -390,4 +447,5 @@ _READERS: dict[str, tuple[Any, Any, Any]] = {
     "campaign": (store.campaigns, _put_campaign, _drop_campaign),
     "tier": (store.tiers, _put_tier, lambda snapshot, name: snapshot.drop_tier(name)),
     "stack": (store.stacks, _put_stack, _drop_from("stacks")),
+    "loyalty": (store.loyalty, _put_loyalty, _drop_loyalty),
 }

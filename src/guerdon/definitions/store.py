@@ -48,7 +48,7 @@ async def _read(
 
 COLLECTIONS = "select id, name, filter, products from product_collections where project_id = $1"
 SEGMENTS = "select id, name, type, filter from segments where project_id = $1"
-CATEGORIES = "select id, name, hierarchy from categories where project_id = $1"
+CATEGORIES = "select id, name, hierarchy, created_at, updated_at from categories where project_id = $1"
 SCHEMAS = (
     "select id, related_object, properties, allow_defined_only from metadata_schemas where project_id = $1"
 )
@@ -71,6 +71,29 @@ TIERS = """
 STACKS = (
     "select id, campaign_id, name, tiers, category_id, created_at from promotion_stacks where project_id = $1"
 )
+
+# Programs with what belongs to them, parts, and structures with their tiers.
+LOYALTY = """
+    select id, kind, name, status, body from (
+        select p.id, 'program' as kind, p.name::text, p.status, jsonb_build_object(
+            'start_date', p.start_date, 'end_date', p.end_date, 'validity_hours', p.validity_hours,
+            'settings', p.settings, 'metadata', p.metadata, 'parts', coalesce((
+                select jsonb_agg(jsonb_build_object('id', a.part_id, 'kind', a.kind, 'body', a.body)
+                    order by a.created_at, a.part_id)
+                from loyalty_assignments a where a.project_id = p.project_id and a.program_id = p.id
+            ), '[]')
+        ) as body
+        from loyalty_programs p where p.project_id = $1 and p.status <> 'DELETED'
+        union all
+        select t.id, t.kind, t.name, t.status, t.body || jsonb_build_object('type', t.type, 'metadata', t.metadata) || case t.kind
+            when 'tier_structure' then jsonb_build_object('tiers', coalesce((
+                select jsonb_agg(l.body || jsonb_build_object('id', l.id, 'name', l.name) order by l.created_at, l.id)
+                from loyalty_tiers l where l.project_id = t.project_id and l.structure_id = t.id
+            ), '[]'))
+            else '{}' end
+        from loyalty_parts t where t.project_id = $1 and t.status <> 'DELETED'
+    ) defined where true
+"""
 
 # Those of campaigns and tiers; a code brings its own.
 EPOCHS = r"""
@@ -150,3 +173,8 @@ async def epochs(conn: db.Db, project_id: str, since: int) -> dict[str, int]:
 async def voucher_rules(conn: db.Db, project_id: str, rule_ids: list[str]) -> list[db.Record]:
     """By campaign, which of these rules are assigned to single codes of it."""
     return await db.records(conn, VOUCHER_RULES, project_id, rule_ids)
+
+
+async def loyalty(conn: db.Db, project_id: str, ids: Ids) -> list[db.Record]:
+    """Loyalty programs and the parts they are made of, as they are stored."""
+    return await _read(conn, LOYALTY, SOME, project_id, ids)

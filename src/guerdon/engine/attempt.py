@@ -39,17 +39,24 @@ from guerdon.engine.window import iso
 copy_situation: Callable[[Situation], Situation] = Situation.__copy__  # pyright: ignore
 
 
-class Running(Struct, frozen=True, gc=False):
-    """What those before left: the order, whether a redeemable of this request made it, what is used of tallies,
+class Running(Struct, gc=False):
+    """What those before left: the order, how it came about, what is used of tallies,
     the products that have had their discount (see ``redeemables_products_application_mode``), and the tallies that
-    have the order's value, which counts once.
+    have the order's value, which counts once. ``stale`` says that the lines show what was applied before.
+    ``situation`` is one for the whole request, which each attempt brings up to date for itself: nobody keeps it.
+    ``paid`` is what cards have paid, which is no discount.
     """
 
     order: Order | None
     stale: bool
     used: Mapping[str, int]
-    taken: frozenset[str] = frozenset()
-    valued: Mapping[str, int] = {}
+    taken: frozenset[str]
+    valued: Mapping[str, int]
+    situation: Situation
+    paid: int = 0
+
+
+copy_running: Callable[[Running], Running] = Running.__copy__  # pyright: ignore
 
 
 class _Attempt(Struct, gc=False):
@@ -62,6 +69,10 @@ class _Attempt(Struct, gc=False):
     situation: Situation
     judged: int = 0
     """How much of the trace is about things that were found to hold."""
+    looks_after: bool = False
+    """Whether a rule set looks at the result."""
+    about_lines: bool = False
+    """Whether rules say for which lines, or how often, the discount is."""
 
     def refuse(self, reason: Reason, details: str | None = None, message: str | None = None) -> Outcome:
         """The redeemable does not apply."""
@@ -103,32 +114,31 @@ def attempt(facts: Facts, redeemable: Redeemable, running: Running, checked: boo
         if refusal is not None:
             _note_opening(one, refusal[0])
             return one.refuse(*refusal)
-    order = running.order
-    discount = None if redeemable.terms is None else redeemable.terms.discount
+    order, terms = running.order, redeemable.terms
+    discount = None if terms is None else terms.discount
     if redeemable.rules or (discount is not None and discount.is_dynamic):
-        one.situation = _now(facts, running)
+        one.situation = _now(running)
         if (refused := _rules(one, None)) is not None:
             return refused
     if order is None or discount is None:
         outcome.order = order
         return _end(one)
     effect = _effect(one, discount, order)
-    if isinstance(effect, Outcome):
-        return effect
-    return _take(one, order, effect)
+    # Asked for what it mostly is: an isinstance that says no costs five times as much.
+    return _take(one, order, effect) if isinstance(effect, Effect) else effect
 
 
-def _now(facts: Facts, running: Running) -> Situation:
+def _now(running: Running) -> Situation:
     """The situation as those before left it."""
-    situation = copy_situation(facts.situation)
-    situation.order, situation.initial, situation.used = running.order, facts.situation.order, running.used
-    situation.valued = running.valued
+    situation = running.situation
+    situation.order, situation.used, situation.valued = running.order, running.used, running.valued
     return situation
 
 
 def unconditional(facts: Facts, redeemable: Redeemable, running: Running) -> int:
     """What ``redeemable`` would take off, in minor units, if no condition and no limit stood in its way."""
-    one = _Attempt(facts, redeemable, running, Outcome(redeemable, "APPLICABLE"), _now(facts, running))
+    one = _Attempt(facts, redeemable, running, Outcome(redeemable, "APPLICABLE"), _now(running))
+    one.about_lines = any(rule_set.scope or rule_set.bundle for rule_set in redeemable.rules)
     discount = None if redeemable.terms is None else redeemable.terms.discount
     if discount is None or running.order is None:
         return 0
@@ -138,28 +148,31 @@ def unconditional(facts: Facts, redeemable: Redeemable, running: Running) -> int
 
 def _take(one: _Attempt, order: Order, effect: Effect) -> Outcome:
     """Cut the effect to what may be given, and apply it."""
-    outcome, facts, running = one.outcome, one.facts, one.running
-    capped = _capped(one, order, effect)
-    if isinstance(capped, Outcome):
-        return capped
-    given = given_by(capped)
-    if not given.total and not given.added and facts.stacking.skips_no_effect(one.redeemable.category):
+    outcome, redeemable, stacking = one.outcome, one.redeemable, one.facts.stacking
+    if stacking.margin_floor_percent or (redeemable.rules and redeemable.limit_policy == "PARTIAL"):
+        capped = _capped(one, order, effect)
+        if isinstance(capped, Outcome):
+            return capped
+        effect = capped
+    given = given_by(effect)
+    if not given.total and not given.added and stacking.skips_no_effect(redeemable.category):
         return one.skip(
             Reason.NO_EFFECT, None, Check("stacking.redeemables_no_effect_rule", "SKIP", 0, "failed")
         )
     outcome.given = given
-    outcome.order = step_order(order, capped, given, stale=running.stale)
-    return _end(one) if one.redeemable.rules or one.redeemable.limits else outcome
+    outcome.order = step_order(order, effect, given, one.running.stale)
+    if one.looks_after or redeemable.limits or outcome.chosen is not None:
+        return _end(one)
+    return outcome
 
 
 def _end(one: _Attempt) -> Outcome:
     """The rules that look at the result, and what the redemption uses."""
-    outcome, redeemable = one.outcome, one.redeemable
+    outcome, redeemable, chosen = one.outcome, one.redeemable, one.outcome.chosen
     off = 0 if outcome.given is None else outcome.given.total
-    if redeemable.rules and (refused := _rules(one, off)) is not None:
+    if one.looks_after and (refused := _rules(one, off)) is not None:
         outcome.order = outcome.given = None
         return refused
-    chosen = outcome.chosen
     if redeemable.limits or (chosen is not None and chosen.units):
         first = one.facts.situation.order
         amount = 0 if first is None else first.amount or 0
@@ -174,12 +187,17 @@ def _end(one: _Attempt) -> Outcome:
 def _rules(one: _Attempt, off: int | None) -> Outcome | None:
     """The refusal of the first rule set that does not hold; ``off`` is None before the discount is known."""
     after = off is not None
-    result = Result(order=one.outcome.order, off=off) if off is not None else None
-    for rule_set in one.redeemable.rules:
+    redeemable, situation, trace = one.redeemable, one.situation, one.outcome.trace
+    result = Result(one.outcome.order, off) if off is not None else None
+    for rule_set in redeemable.rules:
+        if rule_set.scope is not None or rule_set.bundle is not None:
+            one.about_lines = True
         if rule_set.after is not after:
+            one.looks_after = True
             continue
-        one.judged = len(one.outcome.trace or ())
-        refusal = check_rules(rule_set, one.redeemable, one.situation, result, one.outcome.trace)
+        if trace is not None:
+            one.judged = len(trace)
+        refusal = check_rules(rule_set, redeemable, situation, result, trace)
         if refusal is not None:
             reason, message = refusal
             return one.refuse(reason, message, message)
@@ -190,13 +208,13 @@ def _effect(one: _Attempt, discount: Discount, order: Order) -> Effect | Outcome
     """What the discount takes off the lines it is meant for, as often as its bundle is there."""
     outcome, facts = one.outcome, one.facts
     chosen, bundles, found = None, 1, None
-    if one.redeemable.rules and _about_lines(one.redeemable):
+    if one.about_lines:
         one.judged = len(outcome.trace or ())
-        found = _bundles(one, order)
+        found, times = _bundles(one, order)
         if found == 0:
             return one.refuse(Reason.ORDER_RULES_VIOLATED, "The order does not hold a whole bundle")
-        chosen = outcome.chosen = _choose(one, discount, order, found)
-        bundles = found or 1
+        chosen = outcome.chosen = _choose(one, discount, order, found, times)
+        bundles = times or 1
     if discount.is_dynamic:
         if discount.effect is None and effect_in_force(discount, chosen) == "APPLY_TO_ITEMS":
             discount = replace(discount, effect="APPLY_TO_ITEMS")  # formulas may look at single lines then
@@ -207,10 +225,12 @@ def _effect(one: _Attempt, discount: Discount, order: Order) -> Effect | Outcome
         if not narrowed.targets and (order.items if chosen is None else chosen.targets):
             return Effect()
         chosen = narrowed
-    base = facts.situation.order if facts.stacking.of_initial(one.redeemable.category) else None
+    base = None
+    if type(discount) is PercentOff and facts.stacking.of_initial(one.redeemable.category):
+        base = facts.situation.order
     effect = reckon(discount, order, base, facts.catalog, outcome.steps, chosen, bundles)
     trace = outcome.trace
-    if isinstance(effect, Reason):
+    if not isinstance(effect, Effect):
         if trace is not None and not (trace and trace[-1].check == ITEMS and trace[-1].outcome == "failed"):
             trace.append(Check(NEEDS, effect_in_force(discount, chosen), effect.key, "failed"))
         return one.refuse(effect, items_refusal(chosen))
@@ -221,40 +241,36 @@ def _effect(one: _Attempt, discount: Discount, order: Order) -> Effect | Outcome
     return effect
 
 
-def _about_lines(redeemable: Redeemable) -> bool:
-    """Whether rules say for which lines, or how often, the discount is."""
-    for rule_set in redeemable.rules:  # noqa: SIM110 - a generator costs as much as the rest of a plain attempt
-        if rule_set.scope is not None or rule_set.bundle is not None:
-            return True
-    return False
-
-
 NEEDS = "order_has_what_the_discount_needs"
 
 
-ITEM_EFFECTS = frozenset(AMOUNT_EFFECTS) - {"APPLY_TO_ORDER"}
+ITEM_EFFECTS = frozenset(AMOUNT_EFFECTS) - {"APPLY_TO_ORDER"} | {"REPLACE_ITEMS"}
 
 
-def _bundles(one: _Attempt, order: Order) -> int | None:
-    """How many whole bundles the order holds; None when none is asked for."""
-    count = None
+def _bundles(one: _Attempt, order: Order) -> tuple[int | None, int | None]:
+    """How many whole bundles the order holds, and how often they give the discount; None when none is asked for."""
+    count = times = None
     for rule_set in one.redeemable.rules:
         if rule_set.bundle is not None:
             found = count_bundles(rule_set.bundle, order, one.situation)
             one.outcome.bundle = found.answer
             if one.outcome.trace is not None:
                 one.outcome.trace.append(bundle_check(found, one.situation))
+            often = found.quantity if rule_set.bundle.multiplies else min(1, found.quantity)
             count = found.quantity if count is None else min(count, found.quantity)
-    return count
+            times = often if times is None else min(times, often)
+    return count, times
 
 
-def _choose(one: _Attempt, discount: Discount, order: Order, bundles: int | None) -> Chosen | None:
+def _choose(
+    one: _Attempt, discount: Discount, order: Order, bundles: int | None, times: int | None
+) -> Chosen | None:
     """The lines that the scopes of its rules leave; None when they say nothing of lines."""
     scopes = [rule_set.scope for rule_set in one.redeemable.rules if rule_set.scope is not None]
-    scaled = bundles is not None and scales_units(discount, any(scope.lists_items for scope in scopes))
+    scaled = times is not None and scales_units(discount, any(scope.lists_items for scope in scopes))
     if not scopes and not scaled:
         return None
-    chosen = choose(scopes, order, one.situation, one.redeemable, bundles if scaled else None)
+    chosen = choose(scopes, order, one.situation, one.redeemable, times if scaled else None, bundles)
     if one.outcome.trace is not None and any(scope.lists_items for scope in scopes):
         one.outcome.trace.append(items_check(scopes, chosen, one.situation, one.redeemable))
     return chosen
@@ -274,8 +290,6 @@ def _capped(one: _Attempt, order: Order, effect: Effect) -> Effect | Outcome:
     """The effect within what is left of budgets and above the margin floor."""
     facts, steps, percent = one.facts, one.outcome.steps, one.facts.stacking.margin_floor_percent
     partial = one.redeemable.rules and one.redeemable.limit_policy == "PARTIAL"
-    if not percent and not partial:
-        return effect
     off = given_by(effect).total
     left = _left_to_give(one) if partial else None
     if left is not None and off > left:
@@ -287,9 +301,11 @@ def _capped(one: _Attempt, order: Order, effect: Effect) -> Effect | Outcome:
             return one.refuse(Reason.REDEMPTION_RULES_VIOLATED, "What is left of the budget does not suffice")
         effect, off = within, left
     first = facts.situation.order
-    if not percent or first is None or order.total_amount is None or not off:
+    if not percent or first is None or order.total_amount is None or not (off or effect.added):
         return effect
-    room = max(0, order.total_amount - floor_of(first, percent))
+    if one.redeemable.card is not None:
+        return effect
+    room = max(0, order.total_amount + one.running.paid - floor_of(first, percent))
     added = sum(amount for _, _, amount in effect.added or ())
     if off - added <= room:
         return effect
@@ -322,20 +338,38 @@ SHUT = (
 
 
 def onward(facts: Facts, running: Running, outcome: Outcome) -> Running:
-    """What the next redeemable finds after one that applied."""
-    used, valued = running.used, running.valued
+    """What the next redeemable finds after one that applied; ``running`` stays as it is."""
+    further = copy_running(running)
+    move_on(facts, further, outcome)
+    return further
+
+
+def move_on(facts: Facts, running: Running, outcome: Outcome) -> None:
+    """Make of what one redeemable found what the next one finds, in place."""
+    before, order, given = running.order, outcome.order, outcome.given
+    running.order = order
+    if outcome.redeemable.card is not None and given is not None:
+        running.paid += given.total
     if outcome.takes:
-        used = dict(used)
-        for key, taken in outcome.takes.items():
-            used[key] = used.get(key, 0) + taken
-            if key.split("|", 2)[1] == "orders" and key not in valued:
-                valued = {**valued, key: taken}
-    taken, given, order = running.taken, outcome.given, outcome.order
-    if given is not None and facts.stacking.redeemables_products_application_mode == "ONCE" and order:
+        _use(running, outcome.takes)
+    if given is None or order is None or before is None:
+        return
+    # A step that changes no line leaves the list as it is, once no line shows what was applied before.
+    running.stale = order.items is not before.items
+    if facts.stacking.redeemables_products_application_mode == "ONCE":
         items = order.items or ()
         touched = {index for index, _ in given.line_discounts} | {index for index, _, _ in given.added}
-        taken = taken | {name_of(items[index], index) for index in touched}
-    return Running(order, running.stale or given is not None, used, taken, valued)
+        running.taken = running.taken | {name_of(items[index], index) for index in touched}
+
+
+def _use(running: Running, takes: Mapping[str, int]) -> None:
+    """Count what a redemption takes of tallies; the order's value counts once in each."""
+    used, valued = dict(running.used), running.valued
+    for key, taken in takes.items():
+        used[key] = used.get(key, 0) + taken
+        if key.split("|", 2)[1] == "orders" and key not in valued:
+            valued = {**valued, key: taken}
+    running.used, running.valued = used, valued
 
 
 def reckon(
@@ -352,14 +386,12 @@ def reckon(
     ``base`` is the order whose amounts a percentage is taken of; None means the running order itself. ``chosen``
     are the lines it is meant for, None all of them; ``bundles`` how often it is given.
     """
-    match discount:
-        case PercentOff():
-            return percent_off(discount, order, base, steps, chosen, bundles)
-        case AmountOff():
-            return amount_off(discount, order, steps, chosen, bundles)
-        case FixedAmount():
-            return fixed_amount(discount, order, steps, chosen, bundles)
-        case UnitOff():
-            return units_off(discount, order, catalog, steps, chosen, bundles)
-        case _:
-            assert_never(discount)
+    if type(discount) is AmountOff:
+        return amount_off(discount, order, steps, chosen, bundles)
+    if type(discount) is PercentOff:
+        return percent_off(discount, order, base, steps, chosen, bundles)
+    if type(discount) is FixedAmount:
+        return fixed_amount(discount, order, steps, chosen, bundles)
+    if type(discount) is UnitOff:
+        return units_off(discount, order, catalog, steps, chosen, bundles)
+    assert_never(discount)

@@ -1,9 +1,9 @@
 """The best deal: which redeemables in which order take off the most, among all that may go together.
 
-A search in depth with bounds (engine/ceiling.py). It begins with a good stack, found by taking the best next step
-and then trying small changes; after that whatever cannot beat the best stack so far is left out. Two stacks of the
-same redeemables that leave the same order behind are looked at once. Work is counted in steps, not in time, so that
-a decision is the same on every machine.
+A few plain discounts are settled by sets (engine/plain_deal.py). All else is a search in depth with bounds
+(engine/ceiling.py). It begins with a good stack, found by taking the best next step and then trying small changes; after
+that whatever cannot beat the best stack so far is left out. Two stacks of the same redeemables that leave the same order
+behind are looked at once. Work is counted in steps, not in time, so that a decision is the same on every machine.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,10 @@ from guerdon.engine.ceiling import Candidate, bounded, candidate_of, most, room_
 from guerdon.engine.checks import first_refusal
 from guerdon.engine.decision import Certificate, Decision, Facts, Outcome
 from guerdon.engine.discount import UnitOff
+from guerdon.engine.plain_deal import best_of_plain
+from guerdon.engine.plain_question import Question, question_of
 from guerdon.engine.reasons import Reason
+from guerdon.engine.settled import settled
 from guerdon.engine.stacking import Company, ranked, ranks_of
 from guerdon.engine.telling import better
 from guerdon.engine.trace import Check
@@ -27,8 +30,10 @@ FEW = 12
 """Up to so many candidates the search goes on until nothing is left to be tried."""
 WORK = 30_000
 """What more candidates may cost, in units of about a microsecond. See :func:`_cost`."""
-WORK_FOR_FEW = 1_000_000
+WORK_FOR_FEW = 320_000
 """What few candidates may cost: a guard against made-up cases, which no usual one comes near."""
+PLAIN_WORK = 160_000_000
+"""What the best of a few plain discounts may cost, in nanoseconds."""
 
 
 Bounds = dict[int, int]
@@ -50,7 +55,7 @@ class _Search:
     """The best stack so far, and how much has been tried."""
 
     def __init__(self, facts: Facts, places: Sequence[int]) -> None:
-        self.facts = replace(facts, explain=False)
+        self.facts = facts = settled(replace(facts, explain=False))
         self.stacking = facts.stacking
         self.slots = facts.stacking.applicable_redeemables_limit
         discounts = [redeemable.terms and redeemable.terms.discount for redeemable in facts.redeemables]
@@ -72,9 +77,10 @@ class _Search:
         self.work = WORK_FOR_FEW if len(self.candidates) <= FEW else WORK
         order = self.facts.order
         lines = 0 if order is None else len(order.items or ())
-        self.cost = {c.place: _cost(lines, len(c.redeemable.rules)) for c in self.candidates}
+        self.cost = {c.place: _cost(lines, c) for c in self.candidates}
         self.tried = 0
         self.open = 0
+        self.first = self.children(self.root)
 
     def step(self, node: _Node, candidate: Candidate) -> _Node | None:
         """The stack with one more on top, None if it does not apply there or changes nothing."""
@@ -184,9 +190,7 @@ class _Search:
 
     def begin(self) -> None:
         """First stacks: by what everybody takes off alone, with and without exclusive ones; then step by step."""
-        grown, _ = self.first = self.children(self.root)
-        for child in grown:
-            self.offer(child)
+        grown, _ = self.first
         by_gain = sorted(grown, key=lambda child: (child.rank, -child.total, child.places))
         self.stack([child.places[0] for child in by_gain])
         self.stack([child.places[0] for child in by_gain if not child.company.exclusive])
@@ -203,7 +207,8 @@ class _Search:
         node = self.root
         for place in places:
             candidate = self.by_place[place]
-            if node.company.keeps_out(candidate.redeemable, self.stacking) is None:
+            late = candidate.floats or candidate.rank >= node.rank
+            if late and node.company.keeps_out(candidate.redeemable, self.stacking) is None:
                 node = self.step(node, candidate) or node
         self.offer(node)
 
@@ -235,8 +240,14 @@ class _Search:
         self.offer(node)
 
 
-def _cost(lines: int, rules: int) -> int:
-    return 12 + lines + (60 + lines) * rules
+def _cost(lines: int, candidate: Candidate) -> int:
+    cost = 12 + lines
+    for rule_set in candidate.redeemable.rules:
+        cost += 10 + lines // 2 if rule_set.scope is None else 60 + 2 * lines
+    discount = candidate.redeemable.terms and candidate.redeemable.terms.discount
+    if discount is not None and discount.is_dynamic:
+        cost += 50 + 5 * lines
+    return cost if candidate.gift is None else cost + 30 + 2 * lines
 
 
 def _total(node: _Node) -> int:
@@ -304,10 +315,34 @@ def best_deal(facts: Facts) -> Decision:
 
 
 def _run(search: _Search) -> None:
+    few, bound = len(search.candidates) <= FEW, None
+    for child in search.first[0]:
+        search.offer(child)
+    question = question_of(search.facts, search.candidates, search.alone, PLAIN_WORK) if few else None
+    if question is not None and question.exact:
+        bound = _answered(search, question)
+        if bound == search.best.total:
+            return
+        if bound is not None:
+            search.work = WORK
     budget = search.work
     search.begin()
-    search.improve(budget * 2 // 3 if len(search.candidates) > FEW else budget - WORK)
+    search.improve(max(budget - WORK, budget * 2 // 3))
     search.explore(search.root)
+    if question is not None and not question.exact and search.open > search.best.total:
+        bound = _answered(search, question)
+    if bound is not None:
+        search.open = min(search.open, bound)
+
+
+def _answered(search: _Search, question: Question) -> int | None:
+    """Offer the best stack of plain discounts, and tell what no stack is above, if that is known."""
+    answer = best_of_plain(question.plain)
+    if answer is None:
+        return None
+    search.tried += answer.tried
+    search.stack(answer.places)
+    return answer.bound
 
 
 def _dead(facts: Facts, place: int) -> bool:

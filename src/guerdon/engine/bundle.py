@@ -21,6 +21,8 @@ MAX_PARTS = 30
 """How many different things one bundle may ask for."""
 MAX_BUNDLES = 100
 PRECEDENCE = ("sku", "product", "products_collection")
+SCALINGS = ("MULTIPLIED", "FIXED")
+"""Whether every set gives the discount once more, or all sets together give it once."""
 QUANTITY_RULE = "order.items.aggregated_quantity"
 
 
@@ -32,10 +34,11 @@ class Part(Struct, frozen=True):
 
 
 class Bundle(Struct, frozen=True):
-    """What makes a set, and how many sets count at most."""
+    """What makes a set, how many sets count at most, and whether they multiply the discount."""
 
     parts: tuple[Part, ...]
     limit: int = 1
+    multiplies: bool = True
 
     @property
     def collections(self) -> frozenset[str]:
@@ -68,7 +71,7 @@ class BundleResult(Struct):
 def parse_bundle(raw: object, path: str = "bundle_rules") -> Bundle | None:
     """A checked bundle from decoded JSON, None when it asks for nothing. Raises :class:`EngineError` with the path.
 
-    A missing limit means one set; ``null`` means as many as there may be.
+    A missing limit means one set; ``null`` means as many as there may be. ``scaling`` is MULTIPLIED when missing.
 
     >>> socks = {"id": "prod_socks", "type": "product_or_sku", "object": "product"}
     >>> parse_bundle({"1": {"name": "order.items.any", "conditions": {"$is": [socks]}}, "limit": 3}).limit
@@ -76,15 +79,18 @@ def parse_bundle(raw: object, path: str = "bundle_rules") -> Bundle | None:
     """
     if not isinstance(raw, Mapping):
         _fail(path, "must be an object")
-    names = [name for name in raw if name not in ("limit", "logic")]
+    names = [name for name in raw if name not in ("limit", "logic", "scaling")]
     if len(names) > MAX_PARTS:
         _fail(path, f"may ask for {MAX_PARTS} different things at most")
     limit = raw.get("limit", 1)
     if limit is None:
         limit = MAX_BUNDLES
     limit = _count(limit, f"{path}.limit", MAX_BUNDLES)
+    scaling = raw.get("scaling")
+    if scaling is not None and scaling not in SCALINGS:
+        _fail(f"{path}.scaling", "must be one of " + ", ".join(SCALINGS))
     parts = tuple(_part(raw[name], f"{path}.{name}") for name in names if raw[name] is not None)
-    return Bundle(parts, limit) if parts else None
+    return Bundle(parts, limit, scaling != "FIXED") if parts else None
 
 
 def _part(raw: object, path: str) -> Part:

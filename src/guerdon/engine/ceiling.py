@@ -12,15 +12,48 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from guerdon.engine.attempt import ITEM_EFFECTS, Running, reckon, unconditional
+from guerdon.engine.cart import Cart
 from guerdon.engine.checks import Redeemable
+from guerdon.engine.conditions import Condition, every_condition
 from guerdon.engine.decision import Facts
 from guerdon.engine.discount import Discount, PercentOff, UnitOff, effect_of
 from guerdon.engine.effects import Effect
 from guerdon.engine.entries import ItemScope
 from guerdon.engine.margin import floor_of
 from guerdon.engine.money import MAX_AMOUNT
-from guerdon.engine.order import Order, find_in_catalog
+from guerdon.engine.order import Catalog, Order, OrderItem, find_in_catalog
 from guerdon.engine.running import given_by
+from guerdon.engine.units import units_named
+
+AT_LEAST = frozenset({"$more_than", "$more_than_or_equal", "$greater_than_or_equal"})
+STILL = frozenset(
+    {
+        "customer.segment",
+        "customer.metadata",
+        "customer.loyalty.tier",
+        "order.initial_amount",
+        "order.metadata",
+        "order.items.any",
+        "order.items.every",
+        "order.items.none",
+        "order.items.cheapest",
+        "order.items.most_expensive",
+        "order.items.count",
+        "order.items.price_any",
+        "order.items.price_each",
+        "order.items.metadata_any",
+        "order.items.metadata_each",
+        "order.items.price",
+        "order.items.quantity",
+        "order.items.metadata",
+        "order.items.aggregated_quantity",
+        "product.id",
+        "redemption.metadata",
+        "redemption.api_key",
+        "redemption.user.login",
+    }
+)
+"""Facts that are the same whatever plain discounts have been applied."""
 
 
 class Candidate(Struct):
@@ -31,7 +64,8 @@ class Candidate(Struct):
     takes off the first order, were it not for its conditions; ``ceiling`` is what another takes off at most, if that
     is known. ``rate`` (hundredths of a per cent): it takes just that share of the order's total, or ``on_lines`` of
     what is left of every line, so that several compound; else 0. ``gift``: the most that its free units are worth,
-    which may be more than is left of the order. ``whole``: all it looks at is the order's total.
+    which may be more than is left of the order. ``whole``: all it looks at is the order's total. ``falling``: refused
+    once it stays refused, since its rules ask for no less than so much of the order.
     """
 
     place: int
@@ -45,6 +79,7 @@ class Candidate(Struct):
     ceiling: int | None = None
     gift: int | None = None
     whole: bool = False
+    falling: bool = False
 
 
 def candidate_of(facts: Facts, place: int, rank: int, first: Running, gifts: bool) -> Candidate:
@@ -66,7 +101,7 @@ def candidate_of(facts: Facts, place: int, rank: int, first: Running, gifts: boo
     # A scope may make a discount one on items.
     on_items = effect_of(discount) in ITEM_EFFECTS or any(rules.scope is not None for rules in rules)
     bundled = any(rules.bundle is not None for rules in rules)
-    if discount.is_dynamic or (gifts and (on_items or bundled)):
+    if discount.is_dynamic or (gifts and (bundled or (on_items and _grows(facts, redeemable)))):
         return candidate
     if not all(_settled(rules.scope, order) for rules in rules):
         if not bundled:
@@ -75,12 +110,35 @@ def candidate_of(facts: Facts, place: int, rank: int, first: Running, gifts: boo
     candidate.steady = True
     candidate.alone = unconditional(facts, redeemable, first)
     candidate.whole = not on_items and not rules
+    candidate.falling = not gifts and all(
+        _falls(condition) for each in rules for condition in every_condition(each.conditions)
+    )
     everything = not any(rules.scope is not None for rules in rules)
     if isinstance(discount, PercentOff) and everything and not bundled:
         capped = discount.amount_limit is not None or discount.aggregated_amount_limit is not None
         if not capped and not facts.stacking.of_initial(redeemable.category):
             candidate.rate, candidate.on_lines = int(discount.percent_off * 100), on_items
     return candidate
+
+
+def _falls(condition: Condition) -> bool:
+    """Whether the condition, where it does not hold, does not hold on any order that is worth less either."""
+    if condition.name == "order.amount":
+        return condition.conditions.keys() <= AT_LEAST
+    return condition.name in STILL and not condition.rules
+
+
+def _grows(facts: Facts, redeemable: Redeemable) -> bool:
+    """Whether a discount on lines may take off more once there are free units: as units count or lines are chosen.
+
+    What is left to pay of a line does not grow by free units, unless one thing is exchanged for another.
+    """
+    discounts = [each.terms and each.terms.discount for each in facts.redeemables]
+    if any(isinstance(each, UnitOff) and each.effect == "REPLACE_ITEMS" for each in discounts):
+        return True
+    discount = redeemable.terms and redeemable.terms.discount
+    by_unit = discount is not None and effect_of(discount) == "APPLY_TO_ITEMS_BY_QUANTITY"
+    return by_unit or any(rules.scope is not None for rules in redeemable.rules)
 
 
 def _settled(scope: ItemScope | None, order: Order) -> bool:
@@ -117,31 +175,70 @@ def _on_all_lines(facts: Facts, redeemable: Redeemable, discount: Discount, orde
 
 
 def _gift(facts: Facts, discount: UnitOff, order: Order) -> int:
-    """The most that the free units are worth: their number times the dearest thing that could be meant."""
-    worths = [_worth_of_one(item.price, item.amount, item.quantity) for item in order.items or ()]
-    named: list[str] = []
-    for redeemable in facts.redeemables:
-        other = None if redeemable.terms is None else redeemable.terms.discount
-        if isinstance(other, UnitOff):
-            named += [unit.unit_type for unit in other.units or ()]
-            named += [] if other.unit_type is None else [other.unit_type]
-    for name in named:
-        stored = find_in_catalog(facts.catalog, name)
-        product = None if stored is None else facts.catalog.get(stored.product_id or "")
-        worths += [
-            thing.price for thing in (stored, product) if thing is not None and thing.price is not None
-        ]
+    """The most that the free units are worth: the number of each thing times the dearest that could be meant by it."""
+    others = [each.terms and each.terms.discount for each in facts.redeemables]
+    gifts = [other for other in others if isinstance(other, UnitOff)]
+    named = [name for gift in gifts for name in units_named(gift)]
+    effect = effect_of(discount)
+    if not any(gift.effect in ("ADD_SAME_ITEMS", "REPLACE_ITEMS") for gift in gifts):
+        cart = Cart(order, facts.catalog)
+        if discount.units is not None:
+            return sum(unit.unit_off * _dearest(cart, unit.unit_type, named) for unit in discount.units)
+        return (discount.unit_off or 0) * _dearest(cart, discount.unit_type or "", named)
+    worths = [_worth_of_one(item) for item in order.items or ()]
+    worths += [
+        price for name in named for price in _stored(facts.catalog, name).values() if price is not None
+    ]
     dearest = max(worths, default=0)
     if discount.units is not None:
         return sum(unit.unit_off for unit in discount.units) * dearest
-    things = len(worths) if effect_of(discount) == "ADD_SAME_ITEMS" else 1
+    things = len(worths) if effect == "ADD_SAME_ITEMS" else 1
+    if effect == "REPLACE_ITEMS":
+        # A bonus is less than what comes for every unit of the cart; others may put more units in.
+        things = sum(item.quantity for item in order.items or ()) if len(gifts) == 1 else MAX_AMOUNT
     return (discount.unit_off or 0) * things * dearest
 
 
-def _worth_of_one(price: int | None, amount: int | None, quantity: int) -> int:
-    if price is not None:
-        return price
-    return -(-(amount or 0) // max(1, quantity)) + 1
+def _dearest(cart: Cart, name: str, named: Sequence[str]) -> int:
+    """The most that a unit of what ``name`` means may cost, whatever the discounts that name things put in before.
+
+    A line that is put in is as stored, or like a line of the same name. So it is meant by another name only if both
+    mean a line there is, or one thing stored; and prices come from those that hang together like that.
+    """
+    meant: dict[str, set[str]] = {}
+    prices: dict[str, int] = {}
+    for each in {name, *named}:
+        stored = _stored(cart.catalog, each)
+        prices |= {f"stored {id}": price for id, price in stored.items() if price is not None}
+        rows = cart.matching(each)
+        prices |= {f"line {row.index}": _worth_of_one(row.item) for row in rows}
+        meant[each] = {
+            f"stored {each}",
+            *(f"stored {id}" for id in stored),
+            *(f"line {row.index}" for row in rows),
+        }
+    known = meant[name]
+    while wider := {thing for each in meant.values() if each & known for thing in each} - known:
+        known = known | wider
+    return max((prices[thing] for thing in known if thing in prices), default=0)
+
+
+def _stored(catalog: Catalog, name: str) -> dict[str, int | None]:
+    """The thing stored under that name and its product, with their prices."""
+    stored = find_in_catalog(catalog, name)
+    if stored is None:
+        return {}
+    product = catalog.get(stored.product_id or "")
+    found = {stored.id: stored.price}
+    if stored.product_id is not None:
+        found[stored.product_id] = None if product is None else product.price
+    return found
+
+
+def _worth_of_one(item: OrderItem) -> int:
+    if item.price is not None:
+        return item.price
+    return -(-(item.amount or 0) // max(1, item.quantity)) + 1
 
 
 def room_of(facts: Facts, order: Order) -> int:
@@ -217,4 +314,6 @@ def bounded(candidate: Candidate, gain: int | None, total: int) -> int:
         return candidate.gift
     if not candidate.steady:
         return total if candidate.ceiling is None else min(candidate.ceiling, total)
-    return min(candidate.alone, total) if gain is None else gain
+    if gain is None:
+        return 0 if candidate.falling else min(candidate.alone, total)
+    return gain

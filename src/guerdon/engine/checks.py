@@ -18,6 +18,19 @@ if TYPE_CHECKING:
 LimitPolicy = Literal["STRICT", "LAST_IN_FULL", "PARTIAL"]
 
 
+class OnCard(Struct, frozen=True, gc=False):
+    """What is asked of a card (None: as much as the order takes) and what it has to give, in minor units or points.
+    ``unit`` tells which. ``sold`` is False as long as nobody bought the card; ``ends`` is when the first of what it
+    holds lapses.
+    """
+
+    asked: int | None
+    available: int
+    unit: Literal["credits", "points"] = "credits"
+    sold: bool = True
+    ends: datetime | None = None
+
+
 class Redeemable(Struct, kw_only=True, gc=False):
     """One thing asked for, with the facts about it as seen under lock. ``id`` is what the caller wrote.
 
@@ -26,7 +39,8 @@ class Redeemable(Struct, kw_only=True, gc=False):
     ``rules`` must all hold, its own stand before its campaign's; ``limit_policy`` says what the last redemption
     gets that reaches a budget. ``limits`` names what its redemptions are counted for (engine/tally.py), by its own
     rules or by others of its campaign; the epochs tell since when, for itself and for its campaign. ``keyed`` may
-    hold the tallies' keys by those names, for the one request that this is about.
+    hold the tallies' keys by those names, for the one request that this is about. ``refused`` is why this customer may
+    not have it, whatever its terms say: a referrer's own code.
     """
 
     id: str
@@ -50,18 +64,11 @@ class Redeemable(Struct, kw_only=True, gc=False):
     active: bool = True
     campaign_active: bool = True
     redeemed_quantity: int = 0
+    card: OnCard | None = None
+    refused: "Refusal | None" = None
 
 
 Refusal = tuple[Reason, str | None]
-
-
-def first_refusal(redeemable: Redeemable, now: datetime, zone: ZoneInfo, trace: Trace) -> Refusal | None:
-    """The first reason not to accept the redeemable, with details, or None. Fills ``trace`` if given."""
-    refusal = _refusal(redeemable, now, zone, trace)
-    if refusal is None or redeemable.object == "voucher":
-        return refusal
-    reason, details = refusal
-    return _OF_TIERS.get(reason, reason), details
 
 
 # Promotions have keys of their own for what vouchers are refused for.
@@ -74,7 +81,8 @@ _OF_TIERS = {
 }
 
 
-def _refusal(redeemable: Redeemable, now: datetime, zone: ZoneInfo, trace: Trace) -> Refusal | None:
+def first_refusal(redeemable: Redeemable, now: datetime, zone: ZoneInfo, trace: Trace) -> Refusal | None:
+    """The first reason not to accept the redeemable, with details, or None. Fills ``trace`` if given."""
     terms = redeemable.terms
     found = redeemable.found and terms is not None
     if trace is not None:
@@ -86,17 +94,39 @@ def _refusal(redeemable: Redeemable, now: datetime, zone: ZoneInfo, trace: Trace
         name = "voucher_active" if redeemable.object == "voucher" else "promotion_active"
         note_check(trace, name, True, redeemable.active, redeemable.active)
     if not redeemable.active:
-        return Reason.VOUCHER_DISABLED, redeemable.id
+        if redeemable.card is not None and not redeemable.card.sold:
+            return Reason.VOUCHER_DISABLED, f"{redeemable.id} was never sold: nothing is on it yet"
+        return _said(redeemable, Reason.VOUCHER_DISABLED)
     if trace is not None:
         note_check(trace, "campaign_active", True, redeemable.campaign_active, redeemable.campaign_active)
     if not redeemable.campaign_active:
-        return Reason.CAMPAIGN_DISABLED, redeemable.id
+        return _said(redeemable, Reason.CAMPAIGN_DISABLED)
     reason = check_times(terms, now, zone, trace)
     if reason is not None:
-        return reason, redeemable.id
+        return _said(redeemable, reason)
     quantity, used = terms.quantity, redeemable.redeemed_quantity
     if trace is not None:
         note_check(trace, "redemptions_left", quantity, used, quantity is None or used < quantity)
     if quantity is not None and used >= quantity:
-        return Reason.QUANTITY_EXCEEDED, redeemable.id
-    return None
+        return _said(redeemable, Reason.QUANTITY_EXCEEDED)
+    if redeemable.refused is not None:
+        if trace is not None:
+            note_check(trace, "referral", True, False, False)
+        return redeemable.refused
+    return None if redeemable.card is None else _short(redeemable.card, redeemable.id, trace)
+
+
+def _short(card: OnCard, name: str, trace: Trace) -> Refusal | None:
+    """The refusal of a card that has less than is asked of it, or nothing."""
+    asked = 1 if card.asked is None else card.asked
+    if trace is not None:
+        note_check(trace, "credits_left", asked, card.available, card.available >= asked)
+    if card.available >= asked:
+        return None
+    if not card.available:
+        return Reason.GIFT_AMOUNT_EXCEEDED, f"Nothing is left on {name}"
+    return Reason.GIFT_AMOUNT_EXCEEDED, f"{card.available} is left on {name}, and {asked} is asked for"
+
+
+def _said(redeemable: Redeemable, reason: Reason) -> Refusal:
+    return reason if redeemable.object == "voucher" else _OF_TIERS.get(reason, reason), redeemable.id

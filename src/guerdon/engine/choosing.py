@@ -28,8 +28,10 @@ class Chooser:
         situation: Situation,
         redeemable: "Redeemable",
         bundles: int | None,
+        sets: int | None,
     ) -> None:
-        self.items, self.situation, self.redeemable, self.bundles = items, situation, redeemable, bundles
+        self.items, self.situation, self.redeemable = items, situation, redeemable
+        self.bundles, self.sets = bundles, sets  # what multiplies limits, and what formulas see
         self.work = Work()  # what the formulas of all lines share
         self.budgets: dict[str, tuple[int, list[int]]] = {}
 
@@ -183,7 +185,7 @@ class Chooser:
 
     def _number(self, text: str, static: int | None, item: OrderItem | None) -> int:
         """A number of units out of a formula; where it fails the static one, or none at all."""
-        value = number_of(text, self.situation, self.redeemable, item, self.bundles, self.work)
+        value = number_of(text, self.situation, self.redeemable, item, self.sets, self.work)
         if not isinstance(value, Decimal):
             return static or 0
         bounded = min(max(value, Decimal(0)), Decimal(MAX_QUANTITY))
@@ -196,7 +198,7 @@ class Chooser:
         value = (
             static
             if text is None
-            else amount_of(text, self.situation, self.redeemable, item, self.bundles, self.work)
+            else amount_of(text, self.situation, self.redeemable, item, self.sets, self.work)
         )
         if isinstance(value, int):
             return value

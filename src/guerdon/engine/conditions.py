@@ -158,7 +158,10 @@ def amount_left(order: Order | None) -> int | Reason:
 
 
 def _amount(scene: Scene, _property: str | None) -> Any:
-    return amount_left(scene.situation.order)
+    order = scene.situation.order
+    if order is not None and (total := order.total_amount) is not None:
+        return total
+    return amount_left(order)
 
 
 def _total_amount(scene: Scene, _property: str | None) -> Any:
@@ -182,9 +185,16 @@ def _user(scene: Scene, _property: str | None) -> Any:
     return _or_missing(scene.situation.user)
 
 
-def _spent(scene: Scene, _property: str | None) -> Any:
-    """Credits or points this redemption spends; no spending passes any bound on it (None)."""
-    return getattr(scene.redeemable, "credits", None)
+def _credits_spent(scene: Scene, _property: str | None) -> Any:
+    """Credits this redemption spends; no spending passes any bound on it (None)."""
+    card = scene.redeemable.card
+    return None if card is None or card.unit != "credits" or scene.result is None else scene.result.off
+
+
+def _points_spent(scene: Scene, _property: str | None) -> Any:
+    """Points this redemption spends; no spending passes any bound on it (None)."""
+    card = scene.redeemable.card
+    return None if card is None or card.unit != "points" else card.asked
 
 
 def _by_holder(scene: Scene, _property: str | None) -> Any:
@@ -278,14 +288,15 @@ _FACTS = (
         group="redemption",
         value="number",
         words="gift credits this redemption spends; holds when it spends none",
-        read=_spent,
+        after=True,
+        read=_credits_spent,
     ),
     Fact(
         name="redemption.reward.pay_with_points.points_used",
         group="redemption",
         value="number",
         words="points this redemption spends; holds when it spends none",
-        read=_spent,
+        read=_points_spent,
     ),
     Fact(
         name="publication.redeemable_by_linked_customer",

@@ -12,7 +12,7 @@ True
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal, NoReturn, final
 
 from msgspec import Struct
 
@@ -33,7 +33,9 @@ AmountEffect = Literal[
 ]
 PlainEffect = Literal["APPLY_TO_ORDER", "APPLY_TO_ITEMS"]
 AddEffect = Literal["ADD_MISSING_ITEMS", "ADD_NEW_ITEMS"]
-UnitEffect = Literal["ADD_MISSING_ITEMS", "ADD_NEW_ITEMS", "ADD_MANY_ITEMS", "ADD_SAME_ITEMS"]
+UnitEffect = Literal[
+    "ADD_MISSING_ITEMS", "ADD_NEW_ITEMS", "ADD_MANY_ITEMS", "ADD_SAME_ITEMS", "REPLACE_ITEMS"
+]
 
 AMOUNT_EFFECTS = (
     "APPLY_TO_ORDER",
@@ -44,7 +46,7 @@ AMOUNT_EFFECTS = (
 )
 PLAIN_EFFECTS = ("APPLY_TO_ORDER", "APPLY_TO_ITEMS")
 ADD_EFFECTS = ("ADD_MISSING_ITEMS", "ADD_NEW_ITEMS")
-UNIT_EFFECTS = ("ADD_MISSING_ITEMS", "ADD_NEW_ITEMS", "ADD_MANY_ITEMS", "ADD_SAME_ITEMS")
+UNIT_EFFECTS = ("ADD_MISSING_ITEMS", "ADD_NEW_ITEMS", "ADD_MANY_ITEMS", "ADD_SAME_ITEMS", "REPLACE_ITEMS")
 
 MAX_UNITS = 100
 """How many kinds of units one ADD_MANY_ITEMS discount may name."""
@@ -57,11 +59,12 @@ NO_PRICE = MAX_AMOUNT
 """What a fixed amount falls back to when there is a formula and nothing else: dearer than anything, no effect."""
 
 
+@final
 class AmountOff(Struct, kw_only=True, frozen=True, omit_defaults=True, tag_field="type", tag="AMOUNT"):
     """``amount_off`` minor units, at most ``aggregated_amount_limit`` over the order.
 
-    In every kind ``is_dynamic`` says that there is a formula, and ``by_line``, never stored, are the values of
-    single lines (by index) where the formula looks at the line.
+    In every kind ``is_dynamic`` says that there is a formula, and ``by_line`` (``limit_by_line``: of its cap), never
+    stored, are the values of single lines (by index) where the formula looks at the line.
     """
 
     amount_off: int = 0
@@ -73,6 +76,7 @@ class AmountOff(Struct, kw_only=True, frozen=True, omit_defaults=True, tag_field
     by_line: dict[int, int] | None = None
 
 
+@final
 class PercentOff(Struct, kw_only=True, frozen=True, omit_defaults=True, tag_field="type", tag="PERCENT"):
     """``percent_off`` per cent; ``amount_limit`` caps the order or each line, by effect."""
 
@@ -85,8 +89,10 @@ class PercentOff(Struct, kw_only=True, frozen=True, omit_defaults=True, tag_fiel
     aggregated_amount_limit_formula: str | None = None
     is_dynamic: bool = False
     by_line: dict[int, Decimal] | None = None
+    limit_by_line: dict[int, int] | None = None
 
 
+@final
 class FixedAmount(Struct, kw_only=True, frozen=True, omit_defaults=True, tag_field="type", tag="FIXED"):
     """The order comes to, or every unit costs, ``fixed_amount`` minor units; never more than before."""
 
@@ -108,8 +114,12 @@ class UnitSpec(Struct, kw_only=True, frozen=True, omit_defaults=True):
     sku: dict[str, Any] | None = None
 
 
+@final
 class UnitOff(Struct, kw_only=True, frozen=True, omit_defaults=True, tag_field="type", tag="UNIT"):
-    """Free units of a product or SKU (``unit_type`` is its id or source id), or of several (``units``)."""
+    """Free units of a product or SKU (``unit_type`` is its id or source id), or of several (``units``).
+
+    With REPLACE_ITEMS these units, ``unit_off`` for each unit of the items meant, come in their place.
+    """
 
     unit_off: int | None = None
     unit_off_formula: str | None = None

@@ -8,7 +8,7 @@ from msgspec import Struct, field
 from guerdon.engine.chosen import Cap, Chosen, Target
 from guerdon.engine.discount import AmountOff, Discount, FixedAmount, PercentOff, UnitOff, effect_of
 from guerdon.engine.money import MAX_AMOUNT, half_up, share, share_within
-from guerdon.engine.order import Order, OrderItem
+from guerdon.engine.order import Order, OrderItem, Replacement
 from guerdon.engine.reasons import Reason
 
 
@@ -25,7 +25,8 @@ class Effect(Struct, gc=False):
     """What one discount does to the running order: minor units off the order, and off lines by index.
 
     ``units`` counts discounted units by line, ``added`` the units put in (line, quantity, amount) and
-    ``new_items`` the lines they came on, to be appended.
+    ``new_items`` the lines they came on, to be appended. What leaves a line for a replacement is added to it with
+    a minus, and ``replaced`` tells line by line.
     """
 
     order_discount: int = 0
@@ -33,6 +34,7 @@ class Effect(Struct, gc=False):
     units: dict[int, int] | None = None
     added: list[tuple[int, int, int]] | None = None
     new_items: list[OrderItem] | None = None
+    replaced: list[Replacement] | None = None
 
 
 Steps = list[Step] | None
@@ -65,13 +67,15 @@ def effect_in_force(discount: Discount, chosen: Chosen | None) -> str:
 def scales_units(discount: Discount, lists_items: bool) -> bool:
     """Whether the number of bundles multiplies the limits of units, and not the value of the discount.
 
+    What is replaced is counted by such limits, and what comes in its place by what is replaced.
+
     >>> scales_units(FixedAmount(fixed_amount=100, effect="APPLY_TO_ITEMS"), lists_items=False)
     True
     """
     effect = effect_of(discount)
     if isinstance(discount, FixedAmount):
         return effect == "APPLY_TO_ITEMS" or (discount.effect is None and lists_items)
-    return effect == "APPLY_TO_ITEMS_BY_QUANTITY"
+    return effect in ("APPLY_TO_ITEMS_BY_QUANTITY", "REPLACE_ITEMS")
 
 
 def percent_off(
@@ -83,7 +87,7 @@ def percent_off(
     bundles: int = 1,
 ) -> Effect | Reason:
     """A percentage of ``base``'s amounts, or of what is left of ``order`` when ``base`` is None."""
-    if effect_in_force(discount, chosen) == "APPLY_TO_ITEMS":
+    if (discount.effect or effect_in_force(discount, chosen)) == "APPLY_TO_ITEMS":
         return _percent_items(discount, order, base, steps, chosen, bundles)
     rate = _rate(discount.percent_off, bundles)
     left = order.total_amount
@@ -118,7 +122,8 @@ def _percent_items(
     bundles: int,
 ) -> Effect | Reason:
     items = order.items or []
-    if base is None and chosen is None and steps is None and discount.by_line is None:
+    by_line = discount.by_line is not None or discount.limit_by_line is not None
+    if base is None and chosen is None and steps is None and not by_line:
         return _percent_plain(discount, items, order, _rate(discount.percent_off, bundles))
     portion = _portion(order, chosen)
     if isinstance(portion, Reason):
@@ -129,7 +134,10 @@ def _percent_items(
         of, rate, off = _percent_of(discount, items[index], initial, portion, place, bundles)
         if steps is not None:
             _note_percent(steps, off, index, of, rate, portion, place)
-        off = _capped(off, discount.amount_limit, "amount_limit", steps, index)
+        limit = discount.amount_limit
+        if discount.limit_by_line is not None:
+            limit = discount.limit_by_line.get(index, limit)
+        off = _capped(off, limit, "amount_limit", steps, index)
         lines.append((index, min(off, portion.worths[place])))
     return _of_lines(lines, portion, order, discount.aggregated_amount_limit, steps, chosen)
 
@@ -184,17 +192,21 @@ def amount_off(
     bundles: int = 1,
 ) -> Effect | Reason:
     """An amount off the order, off each line, off each unit, or shared among the lines."""
-    effect = effect_in_force(discount, chosen)
+    effect = discount.effect or effect_in_force(discount, chosen)
     times = 1 if effect == "APPLY_TO_ITEMS_BY_QUANTITY" else bundles
-    off = min(discount.amount_off * times, MAX_AMOUNT)
+    off = discount.amount_off * times
+    if off > MAX_AMOUNT:
+        off = MAX_AMOUNT
+    limit = discount.aggregated_amount_limit
     if effect == "APPLY_TO_ORDER":
         left = order.total_amount
         if left is None:
             return Reason.MISSING_AMOUNT
         if steps is not None:
             note(steps, "amount_off_order", off, **_bundled(bundles))
-        off = _capped(off, discount.aggregated_amount_limit, "aggregated_amount_limit", steps)
-        return Effect(order_discount=_capped(off, left, "order_total", steps))
+        if limit is not None:
+            off = _capped(off, limit, "aggregated_amount_limit", steps)
+        return Effect(off if off <= left else _capped(off, left, "order_total", steps))
     portion = _portion(order, chosen)
     if isinstance(portion, Reason):
         return portion
@@ -215,7 +227,7 @@ def amount_off(
         for place, (index, part) in enumerate(lines):
             seen = {"amount_off": off, "quantity": units[place], "subtotal": worths[place]}
             steps.append(Step(step=effect.lower(), result=part, line=index, facts=seen))
-    return _of_lines(lines, portion, order, discount.aggregated_amount_limit, steps, chosen)
+    return _of_lines(lines, portion, order, limit, steps, chosen)
 
 
 def _line_by_line(discount: AmountOff, portion: _Portion, effect: str, times: int) -> list[int]:

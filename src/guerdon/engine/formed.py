@@ -151,10 +151,16 @@ def _percent_off(discount: PercentOff, forming: _Forming) -> PercentOff:
         lines = forming.by_line(discount, "percent_off", text, _percent, off)
         if lines is None:
             off = forming.value("percent_off", text, _percent, off)
+    limit, limits, text = discount.amount_limit, None, discount.amount_limit_formula
+    if text is not None:
+        limits = forming.by_line(discount, "amount_limit", text, forming.money, limit or 0)
+        if limits is None:
+            limit = forming.limit("amount_limit", text, limit)
     return PercentOff(
         percent_off=off,
         effect=discount.effect,
-        amount_limit=forming.limit("amount_limit", discount.amount_limit_formula, discount.amount_limit),
+        amount_limit=limit,
+        limit_by_line=limits,
         aggregated_amount_limit=forming.limit(
             "aggregated_amount_limit",
             discount.aggregated_amount_limit_formula,

@@ -3,6 +3,7 @@
 Money is written in major units with the currency's decimals, without a currency: the engine knows none.
 """
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from math import ceil, floor
 from typing import Any
@@ -14,6 +15,7 @@ from guerdon.engine.moments import moment_of
 from guerdon.engine.opening import start_of_day
 from guerdon.engine.operators import Number, number_of
 from guerdon.engine.reasons import Reason
+from guerdon.engine.situation import Named
 from guerdon.engine.tally import LIMITS
 from guerdon.engine.window import iso
 
@@ -67,7 +69,7 @@ def nearest(
         return "only the customer it was published to may use it"
     if condition.name in MONEY or condition.name in UNITS or condition.name in AGGREGATED:
         return _number(condition, parent, seen, scene)
-    return _moment(condition, seen, scene) or _value(condition)
+    return _moment(condition, seen, scene) or _value(condition, scene)
 
 
 def _range(condition: Condition) -> tuple[Number | None, Number | None]:
@@ -225,14 +227,27 @@ def _subject(condition: Condition) -> str:
     return condition.property or condition.name
 
 
-def _value(condition: Condition) -> str | None:
+def _value(condition: Condition, scene: Scene) -> str | None:
     """The value that would pass, where one is named."""
     for operator, operands in condition.conditions.items():
-        first = ", ".join(str(operand)[:60] for operand in operands[:3]) + (
-            ", …" if len(operands) > 3 else ""
-        )
+        names = names_of(condition, scene) or {}
+        first = ", ".join(names.get(str(operand), str(operand))[:60] for operand in operands[:3])
+        first += ", …" if len(operands) > 3 else ""
         if condition.name == "customer.segment":
             return f"a customer {'out of' if operator in ('$is_not', '$not_in') else 'in'} {first}"
         if condition.property is not None or condition.name.startswith("customer."):
             return f"{_subject(condition)} {operator.removeprefix('$').replace('_', ' ')} {first}"
     return None
+
+
+def names_of(condition: Condition, scene: Scene) -> dict[str, str] | None:
+    """What people call the segments and collections that a condition names by their ids; None if it names none."""
+    situation, operands = scene.situation, [each for some in condition.conditions.values() for each in some]
+    known: Mapping[str, Named] = {}
+    if condition.name == "customer.segment":
+        known = situation.segments
+    elif condition.name in QUANTIFIERS:
+        known = situation.collections
+        cover = cover_of(operands, "")
+        operands = [] if cover is None else sorted(cover.collections)
+    return {id: known[id].name for id in operands if id in known} or None

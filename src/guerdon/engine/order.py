@@ -29,6 +29,11 @@ def _unknown() -> None:
     """A default that ``omit_defaults`` does not recognise: the field is sent as ``null``."""
 
 
+def _none_left() -> int:
+    """Likewise: a line that lost all its units says so; without a quantity it would read as one."""
+    return 0
+
+
 class ProductRef(Struct, kw_only=True, omit_defaults=True, gc=False):
     """What is said about a line's product; ``price`` in minor units a unit."""
 
@@ -51,15 +56,30 @@ class SkuRef(Struct, kw_only=True, omit_defaults=True, gc=False):
     override: bool | None = None
 
 
+class Replacement(Struct, frozen=True, gc=False):
+    """Units of one line exchanged for units of another, line indices from 0, minor units; what leaves is negative."""
+
+    source_index: int
+    source_applied_quantity: int
+    source_applied_quantity_amount: int
+    target_index: int
+    target_applied_quantity: int
+    target_applied_quantity_amount: int
+    target_applied_discount_amount: int
+
+
 class OrderItem(Struct, kw_only=True, omit_defaults=True, gc=False, tag_field="object", tag="order_item"):
-    """One line. ``amount`` is before discounts, ``subtotal_amount`` after; ``applied_*`` is this step's."""
+    """One line. ``amount`` is before discounts, ``subtotal_amount`` after; ``applied_*`` is this step's.
+
+    ``application_details`` are the replacements of the request so far, on the lines they took from or put on.
+    """
 
     id: str | None = None
     source_id: str | None = None
     related_object: RelatedObject | None = None
     product_id: str | None = None
     sku_id: str | None = None
-    quantity: int = 0
+    quantity: int = field(default_factory=_none_left)
     initial_quantity: int | None = None
     applied_quantity: int = 0
     discount_quantity: int = 0
@@ -74,6 +94,7 @@ class OrderItem(Struct, kw_only=True, omit_defaults=True, gc=False, tag_field="o
     product: ProductRef | None = None
     sku: SkuRef | None = None
     metadata: dict[str, Any] | None = None
+    application_details: list[Replacement] | None = None
 
 
 class Order(Struct, kw_only=True, omit_defaults=True, gc=False, tag_field="object", tag="order"):
@@ -246,8 +267,16 @@ def resume_order(stored: Order) -> Order:
         stored, applied_discount_amount=0, items_applied_discount_amount=0, total_applied_discount_amount=0
     )
     if stored.items is not None:
-        resumed.items = [without_applied(item) for item in stored.items]
+        resumed.items = [_resumed(item) for item in stored.items]
     return resumed
+
+
+def _resumed(item: OrderItem) -> OrderItem:
+    cleared = without_applied(item)
+    if item.application_details is not None:
+        cleared = copy_item(cleared)
+        cleared.application_details = None
+    return cleared
 
 
 def without_applied(item: OrderItem) -> OrderItem:

@@ -17,6 +17,26 @@ class Reason(Enum):
     VOUCHER_EXPIRED = (400, "voucher_expired", "The voucher has expired")
     VOUCHER_NOT_ACTIVE_NOW = (400, "voucher_not_active_now", "The voucher is not valid at this time")
     QUANTITY_EXCEEDED = (400, "quantity_exceeded", "The voucher has been used as often as it may be")
+    GIFT_AMOUNT_EXCEEDED = (
+        400,
+        "gift_amount_exceeded",
+        "The gift card has less on it than is asked for",
+    )
+    NOT_PUBLISHED = (
+        400,
+        "not_published",
+        "A referral code has to be published to its referrer before others can redeem it",
+    )
+    REFERRER_NOT_PERMITTED = (
+        400,
+        "referrer_not_permitted_to_redeem",
+        "A referral code is for others than its referrer",
+    )
+    DISPOSABLE_ADDRESS = (
+        400,
+        "disposable_address",
+        "The customer's address is of a provider of mailboxes for minutes",
+    )
     PROMOTION_DISABLED = (400, "promotion_inactive", "The promotion is switched off")
     PROMOTION_CAMPAIGN_DISABLED = (
         400,

@@ -152,6 +152,11 @@ def take_items(allotment: Allotment, units: Sequence[tuple[int, int]]) -> TakeBa
     return _take(allotment, wanted)
 
 
+def take_parts(allotment: Allotment, wanted: dict[int, tuple[int, int]]) -> TakeBack:
+    """(amount, units) of the lines named, of what they still hold."""
+    return _take(allotment, wanted)
+
+
 def _take(allotment: Allotment, wanted: dict[int, tuple[int, int]], everything: bool = False) -> TakeBack:
     after: list[Part] = []
     taken: list[TakenPart] = []
@@ -175,6 +180,7 @@ def give_back(order: Order, taken: TakeBack) -> Order:
     """The order with the discounts that were taken back removed; the argument is left as it was.
 
     A line that existed only for free units stays, with quantity 0, so that line numbers keep their meaning.
+    Goods stay where they are while a line holds discounts of others that it could not hold without them.
     """
     restored = resume_order(order)
     items: list[OrderItem] = list(restored.items or [])
@@ -185,10 +191,10 @@ def give_back(order: Order, taken: TakeBack) -> Order:
             line_total += part.line_amount
             item = items[part.line] = copy_item(items[part.line])
             item.discount_amount -= part.line_amount
-    for line, quantity, amount in taken.added:
+    for line, quantity, amount in taken.added if _may_go(items, taken.added) else ():
         item = items[line] = copy_item(items[line])
         item.quantity -= quantity
-        item.discount_quantity = max(0, min(item.discount_quantity - quantity, item.quantity))
+        item.discount_quantity = max(0, min(item.discount_quantity - max(0, quantity), item.quantity))
         item.amount = None if item.amount is None else item.amount - amount
         restored.amount = None if restored.amount is None else restored.amount - amount
     for index, item in enumerate(items):
@@ -201,3 +207,12 @@ def give_back(order: Order, taken: TakeBack) -> Order:
     if restored.amount is not None:
         restored.total_amount = restored.amount - restored.total_discount_amount
     return restored
+
+
+def _may_go(items: Sequence[OrderItem], added: Sequence[tuple[int, int, int]]) -> bool:
+    """Whether every line can hold the discounts that are still on it when what was added has left."""
+    for line, _, amount in added:
+        item = items[line]
+        if item.amount is not None and item.amount - amount < item.discount_amount:
+            return False
+    return True

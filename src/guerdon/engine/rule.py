@@ -17,7 +17,7 @@ from guerdon.engine.conditions_limits import left_of
 from guerdon.engine.entries import ItemScope
 from guerdon.engine.judging import judged
 from guerdon.engine.logic import Key, Logic, blamed, keys_of, print_logic, required
-from guerdon.engine.nearest import nearest
+from guerdon.engine.nearest import names_of, nearest
 from guerdon.engine.reasons import Reason
 from guerdon.engine.rule_parse import Names, names_in, parse_conditions, parse_error, parse_parts
 from guerdon.engine.situation import Situation
@@ -34,9 +34,10 @@ BUDGET = "campaign.orders.amount_discounted"
 
 
 class RuleSet(Struct, frozen=True, kw_only=True, eq=False):
-    """A rule set ready to be asked. Without ``logic`` it has no conditions; ``after`` says that it looks at the
-    result of the redemption. ``limits`` are the names of tallies it counts, ``segments`` and ``collections`` the
-    ids it asks about, ``asks_customer`` that it cannot be told without a customer.
+    """A rule set ready to be asked. Without ``logic`` it has no conditions, and where one is all of it, that is
+    ``only``; ``after`` says that it looks at the result of the redemption. ``limits`` are the names of tallies it
+    counts, ``segments`` and ``collections`` the ids it asks about, ``asks_customer`` that it cannot be told without
+    a customer, ``asks_tiers`` that it asks for the customer's loyalty tiers.
     """
 
     id: str = ""
@@ -44,6 +45,7 @@ class RuleSet(Struct, frozen=True, kw_only=True, eq=False):
     error: str | None = None
     conditions: dict[str, Condition] = {}
     logic: Logic | None = None
+    only: Condition | None = None
     scope: ItemScope | None = None
     bundle: Bundle | None = None
     after: bool = False
@@ -51,6 +53,7 @@ class RuleSet(Struct, frozen=True, kw_only=True, eq=False):
     segments: frozenset[str] = frozenset()
     collections: frozenset[str] = frozenset()
     asks_customer: bool = False
+    asks_tiers: bool = False
     budgets: tuple[Condition, ...] = ()
 
 
@@ -71,6 +74,7 @@ def parse_rule_set(raw: Mapping[str, Any], *, id: str = "", name: str = "") -> R
         error=parse_error(raw.get("error"), "error"),
         conditions=conditions,
         logic=logic,
+        only=conditions[logic.key] if isinstance(logic, Key) else None,
         scope=scope,
         bundle=bundle,
         after=names.after,
@@ -78,6 +82,7 @@ def parse_rule_set(raw: Mapping[str, Any], *, id: str = "", name: str = "") -> R
         segments=names.segments,
         collections=names.collections,
         asks_customer=names.asks_customer,
+        asks_tiers=names.asks_tiers,
         budgets=tuple(conditions[key] for key in required(logic) if conditions[key].name == BUDGET),
     )
 
@@ -92,14 +97,13 @@ def check_rules(
     logic = rule_set.logic
     if logic is None:
         return None
-    conditions = rule_set.conditions
     scene = Scene(redeemable, situation, result)
     if trace is None:
-        if type(logic) is Key:
-            condition = conditions[logic.key]
-            reason = judged(condition)[0](scene)
+        condition = rule_set.only
+        if condition is not None:
+            reason = (condition.judged or judged(condition))[0](scene)
             return None if reason is None else (reason, _error(condition, scene) or rule_set.error)
-        failed = blamed(logic, _judge(conditions, scene))
+        failed = blamed(logic, _judge(rule_set.conditions, scene))
     else:
         failed = _judge_all(rule_set, logic, scene, trace)
     if failed is None:
@@ -174,6 +178,9 @@ def _note(
     asked |= {"key": place, **condition.conditions}
     if condition.property is not None:
         asked["property"] = condition.property
+    names = names_of(condition, scene)
+    if names is not None:
+        asked["names"] = names
     hint = nearest(condition, parent, seen, reason, scene)
     trace.append(Check(condition.name, asked, seen, "passed" if reason is None else "failed", hint=hint))
     for key, sub in condition.rules.items():

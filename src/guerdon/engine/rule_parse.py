@@ -242,6 +242,7 @@ class Names(Struct, frozen=True):
     segments: frozenset[str]
     collections: frozenset[str]
     asks_customer: bool
+    asks_tiers: bool = False
 
 
 def names_in(asked: Sequence[Condition], raw: Mapping[str, Any]) -> Names:
@@ -263,7 +264,8 @@ def names_in(asked: Sequence[Condition], raw: Mapping[str, Any]) -> Names:
                 collections.update(_collections(operands, operator))
     for part in ("applicable_to", "bundle_rules"):
         collections.update(_collections_below(raw.get(part), 0))
-    return Names(after, frozenset(limits), frozenset(segments), frozenset(collections), customer)
+    tiers = any(condition.name == "customer.loyalty.tier" for condition in asked)
+    return Names(after, frozenset(limits), frozenset(segments), frozenset(collections), customer, tiers)
 
 
 def _asks_customer(fact: Fact) -> bool:

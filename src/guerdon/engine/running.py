@@ -21,10 +21,12 @@ class Given(Struct, gc=False):
 
 def given_by(effect: Effect) -> Given:
     """What the effect gives, summed."""
-    total = effect.order_discount
-    for _, off in effect.lines:
+    total, lines = effect.order_discount, effect.lines
+    if not lines:
+        return Given(total, lines, effect.added or [], total)
+    for _, off in lines:
         total += off
-    return Given(effect.order_discount, effect.lines, effect.added or [], total)
+    return Given(effect.order_discount, lines, effect.added or [], total)
 
 
 def step_order(order: Order, effect: Effect, given: Given, stale: bool) -> Order:
@@ -33,25 +35,31 @@ def step_order(order: Order, effect: Effect, given: Given, stale: bool) -> Order
     ``stale`` says that ``order`` shows what an earlier discount applied, which this step must not repeat.
     """
     after = copy_order(order)
-    items_off = given.total - effect.order_discount
-    if order.items is not None and (stale or effect.lines) and not effect.units:
-        after.items = _changed(order.items, effect, stale)
-    elif effect.units:
-        items = [without_applied(item) for item in order.items or ()] if stale else list(order.items or ())
-        _change_units(items, effect, effect.units)
-        after.items = items
+    total, off = given.total, effect.order_discount
+    if stale or effect.lines or effect.units:
+        after.items = _lines_after(order.items, effect, stale)
     if effect.added:
         _raise_amount(after, order, effect)
-    after.discount_amount = order.discount_amount + effect.order_discount
-    after.items_discount_amount = order.items_discount_amount + items_off
-    after.total_discount_amount = order.total_discount_amount + given.total
-    if after.amount is not None:
-        after.total_amount = after.amount - after.total_discount_amount
-        assert after.total_amount >= 0
-    after.applied_discount_amount = effect.order_discount
-    after.items_applied_discount_amount = items_off
-    after.total_applied_discount_amount = given.total
+    after.discount_amount = order.discount_amount + off
+    if total != off:
+        after.items_discount_amount = order.items_discount_amount + total - off
+    after.total_discount_amount = discounts = order.total_discount_amount + total
+    amount = after.amount
+    if amount is not None:
+        assert amount >= discounts
+        after.total_amount = amount - discounts
+    after.applied_discount_amount = off
+    after.items_applied_discount_amount = total - off
+    after.total_applied_discount_amount = total
     return after
+
+
+def _lines_after(before: list[OrderItem] | None, effect: Effect, stale: bool) -> list[OrderItem] | None:
+    if not effect.units:
+        return None if before is None else _changed(before, effect, stale)
+    items = [without_applied(item) for item in before or ()] if stale else list(before or ())
+    _change_units(items, effect, effect.units)
+    return items
 
 
 def _raise_amount(after: Order, order: Order, effect: Effect) -> None:
@@ -98,6 +106,10 @@ def _change_units(items: list[OrderItem], effect: Effect, units: dict[int, int])
         item.discount_quantity += count
         item.applied_discount_quantity = count
         _discount(item, offs.get(index, 0))
+    for one in effect.replaced or ():
+        for index in (one.source_index, one.target_index):
+            item = items[index]  # a copy already
+            item.application_details = [*(item.application_details or ()), one]
 
 
 def _discount(item: OrderItem, off: int) -> None:
@@ -116,22 +128,19 @@ def _add_units(item: OrderItem, quantity: int, amount: int) -> None:
         item.amount = (item.amount or 0) + amount
 
 
-def close(first: Order, orders: list[Order]) -> Order:
-    """The final order of a request: the last running order, showing all that the request applied."""
-    if not orders:
-        return first
-    last = orders[-1]
-    if len(orders) == 1:
+def close(first: Order, last: Order, steps: int) -> Order:
+    """The final order of a request: the last running order, showing all that the request applied in ``steps``."""
+    if steps < 2:
         return last
     final = copy_order(last)
-    final.applied_discount_amount = sum(order.applied_discount_amount for order in orders)
-    final.items_applied_discount_amount = sum(order.items_applied_discount_amount for order in orders)
+    # What was applied is what the totals have grown by: no step needs to be remembered for it.
+    final.applied_discount_amount = last.discount_amount - first.discount_amount
+    final.items_applied_discount_amount = last.items_discount_amount - first.items_discount_amount
     final.total_applied_discount_amount = final.applied_discount_amount + final.items_applied_discount_amount
-    if final.items is not None:
-        before = first.items or []
+    before, items = first.items or [], last.items
+    if items is not None and items is not first.items:
         final.items = [
-            _closed(before[index] if index < len(before) else None, item)
-            for index, item in enumerate(final.items)
+            _closed(before[index] if index < len(before) else None, item) for index, item in enumerate(items)
         ]
     return final
 

@@ -52,11 +52,13 @@ def choose(
     situation: Situation,
     redeemable: "Redeemable",
     bundles: int | None = None,
+    sets: int | None = None,
 ) -> Chosen:
     """The lines and units that the scopes leave to a discount. Neither argument is changed.
 
     ``bundles`` multiplies limits of units, and makes one unit a line the default: give the number of bundles for
-    discounts of which ``effects.scales_units`` is true, None otherwise.
+    discounts of which ``effects.scales_units`` is true, None otherwise. ``sets`` is the number of bundles that
+    formulas see, the same if not given.
     """
     items: Sequence[OrderItem] = (order.items if order is not None else None) or ()
     asked = [scope for scope in scopes if scope.lists_items]
@@ -67,7 +69,7 @@ def choose(
     common = set(range(len(items)))
     for covered in coverage:
         common &= covered.lines
-    maker = Chooser(items, situation, redeemable, bundles)
+    maker = Chooser(items, situation, redeemable, bundles, bundles if sets is None else sets)
     by_scope = [
         [maker.pick(entry, [line for line in lines if line in common]) for entry, lines in covered.included]
         for covered in coverage

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct, field
@@ -44,6 +44,15 @@ class Category(Struct, kw_only=True, frozen=True):
     hierarchy: int = 1
 
 
+class Named(Protocol):
+    """A segment, as far as hints speak of it."""
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        ...
+
+
 class Situation(Struct, kw_only=True):
     """All that conditions and formulas may look at, besides the redeemable itself.
 
@@ -52,6 +61,7 @@ class Situation(Struct, kw_only=True):
     is used or held by others; a tally that is not there is unused. `valued` are the tallies of order value that have
     this order in them already, for a redeemable before this one, with its value. `exponent` is the currency's decimals. `lines`
     is what conditions remember of the lines of orders they have seen (conditions_items.py), by the list's identity.
+    `segments` has their names, for those who are told.
     """
 
     now: datetime
@@ -66,5 +76,6 @@ class Situation(Struct, kw_only=True):
     used: Mapping[str, int] = field(default_factory=dict)
     valued: Mapping[str, int] = field(default_factory=dict)
     collections: Mapping[str, Collection] = field(default_factory=dict)
+    segments: Mapping[str, Named] = field(default_factory=dict)
     exponent: int = 2
     lines: dict[int, Any] = field(default_factory=dict)

@@ -1,5 +1,6 @@
 """How several redeemables of one request work together. One set a project; every field is echoed."""
 
+import math
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
@@ -16,7 +17,8 @@ Percent = Annotated[int, Meta(ge=0, le=100)]
 
 class StackingRules(Struct, kw_only=True, frozen=True):
     """Limits and modes, all in force. Categories are named by their ids; ``margin_floor_percent`` is the share
-    of the order's initial amount below which no discount may bring it.
+    of the order's initial amount below which no discount may bring it. The rules about ``cards`` are for those that
+    pay with what they hold: which of them goes first, and whether all else goes before them.
     """
 
     redeemables_limit: UpTo30 = 30
@@ -41,6 +43,8 @@ class StackingRules(Struct, kw_only=True, frozen=True):
     no_effect_redeem_anyway_categories: list[str] = field(default_factory=list)
     redeemables_rollback_order_mode: Literal["WITH_ORDER", "WITHOUT_ORDER"] = "WITH_ORDER"
     margin_floor_percent: Percent = 0
+    cards_sorting_rule: Literal["REQUESTED_ORDER", "SOONEST_EXPIRING", "SMALLEST_BALANCE"] = "REQUESTED_ORDER"
+    cards_always_last: bool = False
 
     def group_of(self, category: Category | None) -> "Group":
         """How redeemables of the category go with others. What is named in both lists is exclusive."""
@@ -79,6 +83,8 @@ class StackingRules(Struct, kw_only=True, frozen=True):
 
 Group = Literal["exclusive", "common", "joint"]
 DEFAULT_STACKING = StackingRules()
+LAST = 9
+"""The round after all others."""
 
 
 class Hindrance(Struct, frozen=True):
@@ -90,7 +96,7 @@ class Hindrance(Struct, frozen=True):
     seen: object
 
 
-class Company(Struct, frozen=True, gc=False):
+class Company(Struct, gc=False):
     """Who applies already, as far as limits ask: how many, how many exclusive ones, how many of each category."""
 
     count: int = 0
@@ -99,12 +105,19 @@ class Company(Struct, frozen=True, gc=False):
 
     def with_(self, redeemable: Redeemable, stacking: StackingRules) -> "Company":
         """The company with one more; this one stays as it is."""
+        wider = Company(self.count, self.exclusive, self.by_category)
+        wider.add(redeemable, stacking)
+        return wider
+
+    def add(self, redeemable: Redeemable, stacking: StackingRules) -> None:
+        """One more applies."""
+        self.count += 1
         category = redeemable.category
-        if category is None:
-            return Company(self.count + 1, self.exclusive, self.by_category)
-        exclusive = self.exclusive + (stacking.group_of(category) == "exclusive")
-        there = self.by_category.get(category.id, 0)
-        return Company(self.count + 1, exclusive, {**self.by_category, category.id: there + 1})
+        if category is not None:
+            self.exclusive += stacking.group_of(category) == "exclusive"
+            there = self.by_category.get(category.id, 0)
+            # A new one, since companies that came of this one share it.
+            self.by_category = {**self.by_category, category.id: there + 1}
 
     def keeps_out(self, redeemable: Redeemable, stacking: StackingRules) -> Hindrance | None:
         """What stands in the way of one more, exclusion before limits, the narrower of two limits last."""
@@ -145,11 +158,14 @@ def ranked(redeemables: Sequence[Redeemable], stacking: StackingRules) -> list[i
     and as requested.
     """
     places = list(range(len(redeemables)))
+    cards = False
     for redeemable in redeemables:
         if redeemable.category is not None:
             break
+        cards = cards or redeemable.card is not None
     else:
-        return places
+        if not cards:
+            return places
     ranks = ranks_of(redeemables, stacking)
     by_hierarchy = stacking.redeemables_sorting_rule == "CATEGORY_HIERARCHY"
 
@@ -160,7 +176,28 @@ def ranked(redeemables: Sequence[Redeemable], stacking: StackingRules) -> list[i
             hierarchy = 2**31 if category is None else category.hierarchy
         return ranks[place], hierarchy, place
 
-    return sorted(places, key=key)
+    return _cards_sorted(sorted(places, key=key), redeemables, ranks, stacking)
+
+
+def _cards_sorted(
+    places: list[int], redeemables: Sequence[Redeemable], ranks: Sequence[int], stacking: StackingRules
+) -> list[int]:
+    """The same order, in which the cards of each round stand among themselves as their own rule says."""
+    if stacking.cards_sorting_rule == "REQUESTED_ORDER":
+        return places
+    slots = [slot for slot, place in enumerate(places) if redeemables[place].card is not None]
+    by_worth = stacking.cards_sorting_rule == "SMALLEST_BALANCE"
+
+    def key(place: int) -> tuple[int, int, float, int]:
+        card = redeemables[place].card
+        assert card is not None
+        ends = math.inf if card.ends is None else card.ends.timestamp()
+        return ranks[place], card.available if by_worth else 0, ends, card.available
+
+    taken = sorted((places[slot] for slot in slots), key=key)
+    for slot, place in zip(slots, taken, strict=True):
+        places[slot] = place
+    return places
 
 
 def ranks_of(redeemables: Sequence[Redeemable], stacking: StackingRules) -> list[int]:
@@ -171,4 +208,10 @@ def ranks_of(redeemables: Sequence[Redeemable], stacking: StackingRules) -> list
     else:
         joint = 0 if "exclusive" in groups else 1
         rounds = {"exclusive": 0, "common": 1, "joint": joint}
+    if stacking.cards_always_last:
+        # Exclusive ones still decide about all others, so they stay first.
+        return [
+            rounds[group] if redeemable.card is None or group == "exclusive" else LAST
+            for group, redeemable in zip(groups, redeemables, strict=True)
+        ]
     return [rounds[group] for group in groups]

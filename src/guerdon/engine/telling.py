@@ -163,7 +163,7 @@ def better(best: Sequence[Redeemable], lost: Redeemable, total: int, exponent: i
     """What a redeemable lost to that is not of the best combination."""
     names = _names(best) + (" together" if len(best) > 1 else "")
     off = money(total, exponent)
-    end = f"no combination with {lost.id} takes off more" if proved else "no better one was found"
+    end = f"no combination with {called(lost)} takes off more" if proved else "no better one was found"
     return f"{names} {_verb(best, 'takes', 'take')} off {off}; {end}"
 
 
@@ -184,7 +184,12 @@ def floored(first: Order, order: Order, percent: int, least: int, exponent: int)
 
 
 def _names(who: Sequence[Redeemable]) -> str:
-    return ", ".join(one.id for one in who[:10]) + (", …" if len(who) > 10 else "")
+    return ", ".join(called(one) for one in who[:10]) + (", …" if len(who) > 10 else "")
+
+
+def called(one: Redeemable) -> str:
+    """What people know a redeemable by: its code, or a promotion's name with its id."""
+    return f"{one.name} ({one.id})" if one.object == "promotion_tier" and one.name else one.id
 
 
 def _verb(who: Sequence[Redeemable], one: str, many: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from guerdon.engine.attempt import Running, attempt, onward
+from guerdon.engine.attempt import Running, attempt, copy_situation, move_on
 from guerdon.engine.checks import Redeemable
 from guerdon.engine.decision import Facts, Outcome
 from guerdon.engine.once import taken_before
@@ -31,33 +31,31 @@ def walk(facts: Facts, sequence: Sequence[int]) -> Walked:
     stacking = facts.stacking
     all_or_none = stacking.redeemables_application_mode == "ALL"
     outcomes: dict[int, Outcome] = {}
-    orders: list[Order] = []
-    running, company, failed = start(facts), Company(), None
+    running, company, failed, steps = start(facts), Company(), None, 0
     applied: list[Redeemable] = []
     for index in sequence:
         redeemable = facts.redeemables[index]
         if failed is not None and all_or_none:
             outcomes[index] = left_behind(facts, redeemable, running, failed)
             continue
-        hindrance = company.keeps_out(redeemable, stacking) if outcomes else None
-        if hindrance is not None:
+        if outcomes and (hindrance := company.keeps_out(redeemable, stacking)) is not None:
             outcomes[index] = _kept_out(facts, redeemable, running, hindrance, applied)
             continue
         outcome = outcomes[index] = attempt(facts, redeemable, running)
-        if applied and outcome.trace is not None:
+        if outcome.trace is not None and applied:
             outcome.trace.insert(0, so_far_check(applied, facts.situation.order, running.order))
         if outcome.status == "APPLICABLE":
-            company = company.with_(redeemable, stacking)
+            company.add(redeemable, stacking)
             applied.append(redeemable)
-            running = onward(facts, running, outcome)
-            if outcome.given is not None and outcome.order is not None:
-                orders.append(outcome.order)
+            move_on(facts, running, outcome)
+            if outcome.given is not None:
+                steps += 1
         elif outcome.status == "INAPPLICABLE":
             failed = failed or redeemable
     valid = company.count > 0 and (failed is None or not all_or_none)
     order = facts.situation.order
-    if valid and order is not None:
-        order = close(order, orders)
+    if valid and order is not None and running.order is not None:
+        order = close(order, running.order, steps)
     return Walked(valid, outcomes, order)
 
 
@@ -66,7 +64,9 @@ def start(facts: Facts) -> Running:
     order, taken = facts.situation.order, NOTHING
     if facts.stacking.redeemables_products_application_mode == "ONCE":
         taken = taken_before(order)
-    return Running(order, False, facts.situation.used, taken)
+    situation = copy_situation(facts.situation)
+    situation.initial = order
+    return Running(order, False, situation.used, taken, {}, situation)
 
 
 def left_behind(facts: Facts, redeemable: Redeemable, running: Running, refused: Redeemable) -> Outcome:

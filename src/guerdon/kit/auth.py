@@ -26,8 +26,9 @@ class Door(msgspec.Struct, frozen=True):
 
 
 SERVER = Door("/v1/", "X-App-Id", "X-App-Token")
+LOYALTY = Door("/v2/", "X-App-Id", "X-App-Token")
 MANAGEMENT = Door("/management/v1/", "X-Management-Id", "X-Management-Token")
-DOORS = (SERVER, MANAGEMENT)
+DOORS = (SERVER, LOYALTY, MANAGEMENT)
 
 
 class Caller(msgspec.Struct, frozen=True):

@@ -23,6 +23,7 @@ class State(msgspec.Struct):
     settings: "Settings"
     pool: db.Pool
     desk: object = None  # where redemptions queue; the kit passes it on without knowing it
+    ledger: object = None  # where acts on cards queue
 
 
 class Call:
@@ -43,6 +44,7 @@ class Call:
         "query_string",
         "receive",
         "request_id",
+        "shown_once",
         "state",
     )
 
@@ -70,6 +72,8 @@ class Call:
         self.receive = receive
         self.db: db.Db = state.pool
         self._query: list[tuple[str, str]] | None = None
+        # Secrets in the answer, which what is kept under an Idempotency-Key has as null.
+        self.shown_once: list[str] = []
 
     @property
     def project_id(self) -> str:
@@ -138,6 +142,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     roles: which keys may call it.
     also: the shapes of answers with another 2xx status than `status`, for the document.
     hot: answered before Litestar's routing; for the paths that carry a shop's checkout. No parameters.
+    csv: whether callers that accept text/csv alone are let in; the handler says what it answers.
     """
 
     method: Literal["GET", "POST", "PUT", "DELETE"]
@@ -151,4 +156,5 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     also: dict[int, type] = {}
     hot: bool = False
     streams: bool = False
+    csv: bool = False
     media_type: str = "application/json"

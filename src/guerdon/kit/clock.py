@@ -5,6 +5,7 @@ import time
 from datetime import UTC, datetime
 
 import asyncpg
+from asyncpg.pool import PoolConnectionProxy
 
 
 def monotonic() -> float:
@@ -17,7 +18,7 @@ def process_now() -> datetime:
     return datetime.now(UTC)
 
 
-async def database_now(conn: asyncpg.Connection | asyncpg.Pool) -> datetime:
+async def database_now(conn: asyncpg.Connection | PoolConnectionProxy | asyncpg.Pool) -> datetime:
     """The time that decides, in UTC."""
     now = await conn.fetchval("select clock_timestamp()")
     assert isinstance(now, datetime)

@@ -20,6 +20,7 @@ TITLES = {
     413: "Content too large",
     415: "Unsupported media type",
     422: "Unprocessable content",
+    423: "Locked",
     429: "Too many requests",
     500: "Internal error",
     503: "Unavailable",

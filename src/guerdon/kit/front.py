@@ -4,6 +4,7 @@ Request id, authentication, body limits, strict JSON, measuring, log line; then 
 all others through Litestar.
 """
 
+import re
 import secrets
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -39,7 +40,9 @@ class Front:
         self.state = state
         self.keys = keys
         self.hot = {(r.method, r.path): Hot(r) for r in routes if r.hot}
-        self.streaming = tuple("/" + r.path.rsplit("/", 1)[-1] for r in routes if r.streams)
+        self.tables = tuple(r.path.partition("{")[0] for r in routes if r.csv or r.media_type == "text/csv")
+        streams = (re.sub(r"\{\w+\}", "[^/]+", r.path) for r in routes if r.streams)
+        self.streaming = re.compile("|".join(streams) or "(?!)").fullmatch
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -96,7 +99,7 @@ class Exchange:
             if self.method != "GET":
                 await self._read_body()
             self._prepare_call()
-            await self._pass_on(_replay(self.body))
+            await self._pass_on(_replay(self.body, self.receive))
             return
         self._check_accept()
         key_id, token = (
@@ -105,7 +108,7 @@ class Exchange:
         self.caller = await self.front.keys.caller(
             key_id.decode("latin-1") if key_id else None, token.decode("latin-1") if token else None, door
         )
-        if self.method == "POST" and self.path.endswith(self.front.streaming):
+        if self.method == "POST" and self.front.streaming(self.path):
             self._prepare_call()
             await self._pass_on(self.receive)
             return
@@ -114,7 +117,7 @@ class Exchange:
         self._prepare_call()
         hot = self.front.hot.get((self.method, self.path))
         if hot is None:
-            await self._pass_on(_replay(self.body))
+            await self._pass_on(_replay(self.body, self.receive))
             return
         self.route = hot.route.path
         check_role(self.caller, hot.route.roles)
@@ -132,6 +135,10 @@ class Exchange:
     def _check_accept(self) -> None:
         accept = self.headers.get(b"accept")
         if accept and not any(kind in accept.lower() for kind in (b"json", b"*/*", b"application/*")):
+            if self.path.startswith(self.front.tables) and any(
+                kind in accept.lower() for kind in (b"text/csv", b"text/plain", b"text/*")
+            ):
+                return
             raise ApiError(
                 406, "not_acceptable", "Not acceptable", "Answers are JSON: accept application/json."
             )
@@ -237,16 +244,18 @@ def _request_id(sent: bytes | None) -> str:
     return "v-" + secrets.token_hex(9)
 
 
-def _replay(body: bytes) -> Receive:
-    """A receive that gives a body that was read already, then waits for ever as a connection does."""
+def _replay(body: bytes, rest: Receive) -> Receive:
+    """A receive that gives a body that was read already, then waits until the caller hangs up."""
     sent = False
 
     async def receive() -> Message:
         nonlocal sent
-        if sent:
-            return {"type": "http.disconnect"}
-        sent = True
-        return {"type": "http.request", "body": body, "more_body": False}
+        if not sent:
+            sent = True
+            return {"type": "http.request", "body": body, "more_body": False}
+        while (message := await rest())["type"] != "http.disconnect":
+            pass
+        return message
 
     return receive
 

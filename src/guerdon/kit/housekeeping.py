@@ -59,6 +59,14 @@ FORGET_HOLDS = """
     )
 """
 
+# Wrong PINs count for a quarter of an hour.
+FORGET_TRIES = """
+    delete from card_pin_tries where project_id = $1 and name = any(array(
+        select name from card_pin_tries
+        where project_id = $1 and since < now() - interval '1 day' and coalesce(locked_until < now(), true) limit $2
+    ))
+"""
+
 FORGET_CHANGES = """
     delete from definition_changes c using projects p
     where c.project_id = $1 and p.id = $1 and c.version <= p.config_version - $2
@@ -81,9 +89,10 @@ async def forget_jobs(work: Work) -> None:
 
 
 async def forget_counts(work: Work) -> None:
-    """Tallies, holds and changes."""
+    """Tallies, holds, wrong PINs and changes."""
     await _in_batches(work, FORGET_TALLIES, BATCH)
     await _in_batches(work, FORGET_HOLDS, BATCH)
+    await _in_batches(work, FORGET_TRIES, BATCH)
     await _in_batches(work, FORGET_CHANGES, KEPT_CHANGES)
 
 

@@ -38,6 +38,44 @@ FINISH = """
 """
 
 
+FIND_ALL = """
+    select k.key, k.status, k.body, k.fingerprint, k.headers
+    from unnest($2::text[]) as w (key) join idempotency_keys k on k.project_id = $1 and k.key = w.key
+"""
+
+KEPT_COLUMNS = ("project_id", "key", "fingerprint", "status", "headers", "body")
+
+
+class Kept(msgspec.Struct, gc=False):
+    """An answer to keep."""
+
+    key: str
+    mark: bytes
+    status: int
+    headers: dict[str, str] | None
+    body: bytes
+
+
+async def find_all(conn: db.Db, project_id: str, keys: list[str]) -> dict[str, Stored]:
+    """The answers given before under some keys, for a batch."""
+    if not keys:
+        return {}
+    return {
+        r["key"]: Stored(r["status"], r["body"], r["fingerprint"], r["headers"])
+        for r in await db.records(conn, FIND_ALL, project_id, keys)
+    }
+
+
+async def keep_all(conn: db.Conn, project_id: str, kept: list[Kept]) -> None:
+    """Keep a batch's answers: a plain insert, so that a duplicate committed elsewhere undoes the batch."""
+    if kept:
+        rows = [
+            (project_id, k.key, k.mark, k.status, k.headers, k.body)
+            for k in sorted(kept, key=lambda k: k.key)
+        ]
+        await db.insert(conn, "idempotency_keys", KEPT_COLUMNS, rows)
+
+
 def check_key(key: str) -> str:
     """The key as it is, or `ApiError` 400."""
     if 1 <= len(key) <= 255 and key.isascii() and key.isprintable() and " " not in key:

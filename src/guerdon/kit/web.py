@@ -8,7 +8,7 @@ import functools
 import hashlib
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Any
 from urllib.parse import unquote
 
@@ -26,6 +26,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import OpenAPIConfig, ResponseSpec
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
+from litestar.response import Stream
 
 from guerdon.kit import db, idempotency
 from guerdon.kit.auth import check_role
@@ -48,6 +49,7 @@ PROBLEMS = {
         (413, "The body is too large."),
         (415, "The body is not sent as UTF-8 JSON."),
         (422, "The Idempotency-Key came with another request before."),
+        (423, "Something else is in a state that forbids it."),
         (429, "Too many requests, or too many unknown codes; see Retry-After."),
         (503, "Not now; see Retry-After."),
     )
@@ -127,7 +129,7 @@ def _handler(route: Route, reads: dict[str, Callable[..., Any]]) -> HTTPRouteHan
         status_code=route.status,
         media_type=route.media_type,
         tags=[route.tag],
-        operation_id=name,
+        operation_id=f"v2_{name}" if route.path.startswith("/v2/") else name,
         summary=(inspect.getdoc(handler) or name).split("\n")[0],
         description="\n".join((inspect.getdoc(handler) or "").split("\n")[1:]).strip() or None,
         include_in_schema=route.media_type == "application/json",
@@ -220,7 +222,10 @@ async def _write_once(
             if stored is not None:
                 return Reply(stored.body, stored.status, idempotency.replay_headers(stored))
             reply = await _attempt(call, route, read, expected, handler, arguments)
-            await idempotency.finish(conn, call.project_id, key, reply.status, reply.headers, reply.content)
+            content = reply.content
+            for secret in call.shown_once:  # a repeat is not told again
+                content = content.replace(ENCODER.encode(secret), b"null")
+            await idempotency.finish(conn, call.project_id, key, reply.status, reply.headers, content)
             return reply
         finally:
             call.db = pool
@@ -276,8 +281,9 @@ def _reply(route: Route, result: Any) -> Reply:
     return Reply(_encode(result), route.status)
 
 
-def _encode(content: Any) -> bytes:
-    if isinstance(content, bytes):
+def _encode(content: Any) -> Any:
+    """As bytes; a long file as it streams."""
+    if isinstance(content, bytes | AsyncIterator):
         return content
     return b"" if content is None else ENCODER.encode(content)
 
@@ -290,11 +296,21 @@ def etag(body: bytes) -> str:
 def _respond(call: Call, route: Route, reply: Reply) -> Response[Any]:
     headers = dict(reply.headers)
     body, status = reply.content, reply.status
+    media_type = headers.pop("Content-Type", route.media_type)
+    if isinstance(body, AsyncIterator):
+        return File(body, status_code=status, headers=headers, media_type=media_type)
     if route.method == "GET" and "{" in route.path and status == 200:
         headers["ETag"] = etag(body)
         if headers["ETag"] == call.header("If-None-Match"):
             body, status = b"", 304
-    return Response(body, status_code=status, headers=headers, media_type=route.media_type)
+    return Response(body, status_code=status, headers=headers, media_type=media_type)
+
+
+class File(Stream):
+    """A stream that keeps its own media type, whatever its route usually answers."""
+
+    def to_asgi_response(self, *args: Any, **more: Any) -> Any:
+        return super().to_asgi_response(*args, **more | {"media_type": self.media_type})
 
 
 def _on_error(request: Request, error: Exception) -> Response[bytes]:

@@ -12,11 +12,13 @@ from msgspec.structs import replace
 from guerdon.customers import store as customers
 from guerdon.customers.upsert import CustomerUpsert
 from guerdon.customers.upsert import upsert as upsert_customer
+from guerdon.definitions import waiting
 from guerdon.engine.fault import EngineError
 from guerdon.engine.order import Catalog, Order, OrderIn, OrderItem, order_from, price_order, settle
 from guerdon.kit import db
 from guerdon.kit.errors import ApiError, Fault, invalid_payload, not_found
 from guerdon.kit.ids import new_id
+from guerdon.kit.jobs import enqueue
 from guerdon.kit.outbox import Event, emit
 from guerdon.orders import store
 from guerdon.orders.store import OrderRow
@@ -258,6 +260,18 @@ async def _change(saving: Saving, known: OrderRow, said: OrderPayload, gathered:
     await _check_metadata(saving, known, said)
     written = await store.update(saving.conn, saving.project_id, merged)
     await _tell(saving, written, ["updated"] + ([] if merged.status == known.status else [merged.status]))
+    for referral_id in await store.referrals(saving.conn, saving.project_id, written.id):
+        await enqueue(saving.conn, saving.project_id, "referrals.look", {"referral_id": referral_id})
+    if (
+        merged.status == "PAID" == known.status
+        and known.customer_id is None
+        and written.customer_id is not None
+    ):
+        await waiting.tell(saving.conn, saving.project_id, [{"order_id": written.id}])
+    if merged.status == "CANCELED" != known.status and await store.sold_cards(
+        saving.conn, saving.project_id, written.id
+    ):
+        await enqueue(saving.conn, saving.project_id, "cards.void", {"order_id": written.id})
     return written
 
 
@@ -267,3 +281,7 @@ async def _tell(saving: Saving, order: OrderRow, news: list[str]) -> None:
         Event(f"order.{what.lower()}", order.id, order.customer_id) for what in news if what != "CREATED"
     ]
     await emit(saving.conn, saving.project_id, events, saving.request_id)
+    if "PAID" in news and order.customer_id is not None:
+        await waiting.tell(saving.conn, saving.project_id, [{"order_id": order.id}])
+    elif order.status in ("PAID", "PROCESSING", "FULFILLED", "CANCELED") and "updated" in news:
+        await waiting.tell_again(saving.conn, saving.project_id, [order.id])

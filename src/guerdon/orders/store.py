@@ -106,6 +106,16 @@ UPDATE = """
 """
 
 
+SOLD_CARDS = """
+    select exists (select 1 from card_sales where project_id = $1 and order_id = $2 and voided_at is null)
+"""
+
+REFERRALS = """
+    select id from referrals
+    where project_id = $1 and order_id = $2 and status in ('REFERRED', 'HELD', 'EARNED')
+"""
+
+
 async def find(conn: db.Db, project_id: str, key: str) -> OrderRow | None:
     """An order by id, else by source id."""
     return await db.row(conn, OrderRow, FIND, project_id, key)
@@ -125,6 +135,16 @@ async def insert(conn: db.Db, project_id: str, row: OrderRow, created_at: dateti
         row.amount, row.initial_amount, row.discount_amount, row.items_discount_amount, row.total_discount_amount,
         row.total_amount, row.items, row.metadata, created_at,
     )  # fmt: skip
+
+
+async def sold_cards(conn: db.Db, project_id: str, order_id: str) -> bool:
+    """Whether the order sold gift cards that nobody took back."""
+    return await db.value(conn, SOLD_CARDS, project_id, order_id)
+
+
+async def referrals(conn: db.Db, project_id: str, order_id: str) -> list[str]:
+    """The referrals whose rewards depend on what becomes of the order."""
+    return [row["id"] for row in await db.records(conn, REFERRALS, project_id, order_id)]
 
 
 async def update(conn: db.Db, project_id: str, row: OrderRow) -> OrderRow:

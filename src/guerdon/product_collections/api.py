@@ -7,6 +7,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from guerdon.kit import clock, paging
+from guerdon.kit.activity import Activities, of_subject
 from guerdon.kit.call import Call, Route
 from guerdon.kit.dates import parse_instant
 from guerdon.kit.errors import invalid_query, not_found
@@ -142,7 +143,7 @@ async def create_product_collection(call: Call, data: CollectionIn) -> ProductCo
 
     A STATIC one names its products and SKUs by id or source id; an AUTO_UPDATE one finds them by its filter.
     """
-    return shape(await edit.create(call.conn, call.project_id, data))
+    return shape(await edit.create(call.conn, call.project_id, data, call.request_id))
 
 
 async def get_product_collection(call: Call, product_collection_id: str) -> ProductCollection:
@@ -154,12 +155,12 @@ async def update_product_collection(
     call: Call, product_collection_id: str, data: CollectionChange
 ) -> ProductCollection:
     """Change a collection's name, its products (STATIC) or its filter (AUTO_UPDATE). What is absent stays."""
-    return shape(await edit.change(call.conn, call.project_id, product_collection_id, data))
+    return shape(await edit.change(call.conn, call.project_id, product_collection_id, data, call.request_id))
 
 
 async def delete_product_collection(call: Call, product_collection_id: str) -> None:
     """Delete a product collection; 400 ``resource_in_use`` while a validation rule speaks of it."""
-    await edit.remove(call.conn, call.project_id, product_collection_id)
+    await edit.remove(call.conn, call.project_id, product_collection_id, call.request_id)
 
 
 async def list_products_in_collection(
@@ -229,6 +230,18 @@ def _member(row: MemberRow, products: dict[str, ProductRow]) -> CollectionMember
     return member
 
 
+async def list_collection_activities(
+    call: Call,
+    product_collection_id: str,
+    limit: int = 10,
+    order: str = "-created_at",
+    starting_after_id: str | None = None,
+) -> Activities:
+    """List what happened to a product collection: when it was made and changed, the latest first."""
+    await _known(call, product_collection_id)
+    return await of_subject(call.db, call.project_id, product_collection_id, call.query, call.caller.timezone)
+
+
 _COLLECTION = "/v1/product-collections/{product_collection_id}"
 _TAG = "Product collections"
 
@@ -252,4 +265,5 @@ ROUTES = [
         status=204,
     ),
     Route(method="GET", path=_COLLECTION + "/products", handler=list_products_in_collection, tag=_TAG),
+    Route(method="GET", path=_COLLECTION + "/activities", handler=list_collection_activities, tag=_TAG),
 ]

@@ -10,6 +10,7 @@ from guerdon.definitions.changes import changed
 from guerdon.kit import db
 from guerdon.kit.errors import ApiError, Fault, invalid_payload, not_found
 from guerdon.kit.ids import new_id
+from guerdon.kit.outbox import Event, emit
 from guerdon.product_collections import filters, store
 from guerdon.product_collections.store import CollectionRow, CollectionType
 from guerdon.products.upsert import NOT_YET
@@ -48,7 +49,9 @@ class CollectionChange(msgspec.Struct, kw_only=True):
     filter: dict[str, Any] | None = None
 
 
-async def create(conn: db.Conn, project_id: str, said: CollectionIn) -> CollectionRow:
+async def create(
+    conn: db.Conn, project_id: str, said: CollectionIn, request_id: str | None = None
+) -> CollectionRow:
     """The new collection. Raises `ApiError` 400 for what does not go with its type, 404 for unknown products."""
     if said.type == "AUTO_UPDATE" and said.filter is None:
         raise invalid_payload(Fault("filter", "is what an AUTO_UPDATE collection finds its products by"))
@@ -62,11 +65,13 @@ async def create(conn: db.Conn, project_id: str, said: CollectionIn) -> Collecti
         new_id("collection"), said.name, said.type, _filter(said.filter), products, NOT_YET, None
     )
     made = await store.insert(conn, project_id, empty)
-    await changed(conn, project_id, [("collection", made.id)])
+    await _told(conn, project_id, "created", made, request_id)
     return made
 
 
-async def change(conn: db.Conn, project_id: str, collection_id: str, said: CollectionChange) -> CollectionRow:
+async def change(
+    conn: db.Conn, project_id: str, collection_id: str, said: CollectionChange, request_id: str | None = None
+) -> CollectionRow:
     """The collection as it is now. Raises `ApiError` as `create` does, and 404 for an unknown collection."""
     known = await store.lock(conn, project_id, collection_id)
     if known is None:
@@ -80,14 +85,15 @@ async def change(conn: db.Conn, project_id: str, collection_id: str, said: Colle
     if merged == known:
         return known
     written = await store.update(conn, project_id, merged)
-    await changed(conn, project_id, [("collection", known.id)])
+    await _told(conn, project_id, "updated", written, request_id)
     return written
 
 
-async def remove(conn: db.Conn, project_id: str, collection_id: str) -> None:
+async def remove(conn: db.Conn, project_id: str, collection_id: str, request_id: str | None = None) -> None:
     """Delete a collection. Raises `ApiError` 404, or 400 ``resource_in_use`` while a rule speaks of it."""
     await db.execute(conn, changes.LOCK, project_id)
-    if await store.find(conn, project_id, collection_id) is None:
+    known = await store.find(conn, project_id, collection_id)
+    if known is None:
         raise not_found("products_collection", collection_id)
     rules = await store.used_by(conn, project_id, collection_id)
     if rules:
@@ -103,7 +109,16 @@ async def remove(conn: db.Conn, project_id: str, collection_id: str) -> None:
             },
         )  # fmt: skip
     await store.delete(conn, project_id, collection_id)
-    await changed(conn, project_id, [("collection", collection_id)])
+    await _told(conn, project_id, "deleted", known, request_id)
+
+
+async def _told(
+    conn: db.Conn, project_id: str, what: str, row: CollectionRow, request_id: str | None
+) -> None:
+    """Let snapshots know, and write the event."""
+    await changed(conn, project_id, [("collection", row.id)])
+    about = {"products_collection": {"id": row.id, "name": row.name, "object": "products_collection"}}
+    await emit(conn, project_id, [Event(f"product_collection.{what}", row.id, data=about)], request_id)
 
 
 def _check(type: CollectionType, said: CollectionIn | CollectionChange) -> None:

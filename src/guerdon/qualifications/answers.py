@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, Raw
 
+from guerdon.customers.tracking import tracking_id
 from guerdon.engine import Outcome, Reason
 from guerdon.orders.locked import Held
 from guerdon.qualifications.judge import Verdict
@@ -14,7 +15,6 @@ from guerdon.qualifications.pages import Page
 from guerdon.qualifications.places import precise
 from guerdon.qualifications.shapes import Assignments, Qualification, Qualified, Redeemables, Refused
 from guerdon.redemptions import answers
-from guerdon.redemptions.asks import tracking_id
 from guerdon.redemptions.candidates import Candidate
 from guerdon.validation_rules import assign
 from guerdon.validation_rules.store import AssignmentRow, assignments_of
@@ -93,9 +93,10 @@ def _part(
     tier = candidate.tier
     if tier is not None and verdict.offer.object == "promotion_stack":
         made = precise(tier.created_at)
+    whole = verdict.offer.object == "campaign"
     return Qualified(
         id=out.id,
-        object=out.object,
+        object="campaign" if whole else out.object,
         created_at=made,
         result=out.result,
         order=out.order if verdict.order is not None else UNSET,
@@ -105,8 +106,8 @@ def _part(
         categories=out.categories,
         banner=(tier.banner if tier is not None and "redeemable" in expand else None) or UNSET,
         name=out.name,
-        campaign_name=out.campaign_name,
-        campaign_id=out.campaign_id,
+        campaign_name=UNSET if whole else out.campaign_name,
+        campaign_id=UNSET if whole else out.campaign_id,
         validation_rules_assignments=_rules(candidate, verdict, expand, assigned),
         explain=out.explain,
     )
@@ -119,7 +120,7 @@ def _rules(
     if "validation_rules" not in expand and not verdict.omitted:
         return UNSET
     redeemable, data = candidate.redeemable, []
-    for owner in (redeemable.key, redeemable.campaign_id or ""):
+    for owner in dict.fromkeys((redeemable.key, redeemable.campaign_id or "")):
         for row in assigned.get(owner, ()):
             shown = msgspec.to_builtins(assign.shape(row))
             omitted = verdict.omitted.get(row.rule_id)

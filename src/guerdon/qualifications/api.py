@@ -1,7 +1,7 @@
 """Qualifications over HTTP: what a customer can use for a cart."""
 
 from guerdon.kit.call import Call, Reply, Route
-from guerdon.qualifications import answers, older, wallet
+from guerdon.qualifications import answers, older, older_lists, wallet
 from guerdon.qualifications.filters import parse_filters
 from guerdon.qualifications.judge import judge
 from guerdon.qualifications.look import Look, look
@@ -84,6 +84,20 @@ ROUTES = [
         method="POST",
         path="/v1/promotions/validation",
         handler=older.validate_promotions,
+        tag=TAG,
+        kind="flow",
+    ),
+    Route(
+        method="POST",
+        path="/v1/vouchers/qualification",
+        handler=older_lists.qualify_vouchers,
+        tag=TAG,
+        kind="flow",
+    ),
+    Route(
+        method="POST",
+        path="/v1/campaigns/qualification",
+        handler=older_lists.qualify_campaigns,
         tag=TAG,
         kind="flow",
     ),

@@ -11,10 +11,11 @@ from guerdon.engine.situation import Situation
 from guerdon.kit import db
 from guerdon.kit.errors import not_found
 from guerdon.products import catalog
+from guerdon.qualifications import store
 from guerdon.qualifications.index import Promotions, promotions
 from guerdon.qualifications.places import Place
 from guerdon.qualifications.scenarios import Scenario
-from guerdon.redemptions import counted, holds, tallies
+from guerdon.redemptions import cards, counted, holds, published, referring, tallies
 from guerdon.redemptions.asks import RedeemAsk
 from guerdon.redemptions.candidates import (
     NO_RULES,
@@ -24,14 +25,18 @@ from guerdon.redemptions.candidates import (
     tier_candidate,
     voucher_candidate,
 )
+from guerdon.redemptions.drafted import join_campaigns
 from guerdon.redemptions.gather import Seen, gather, look_into_collections, units_of
 from guerdon.redemptions.memory import Memory
 from guerdon.redemptions.shapes import RedeemableIn
+from guerdon.referrals import screen
 from guerdon.vouchers.locked import Voucher
 
 
 class Offer(Struct, gc=False):
-    """One thing that may be listed: a tier, a code, or the tiers of a stack. `place` is where it stands in lists."""
+    """One thing that may be listed: a tier, a code, a campaign of codes (as an unused code of it), or the tiers of a
+    stack. `place` is where it stands in lists.
+    """
 
     place: Place
     id: str
@@ -40,7 +45,7 @@ class Offer(Struct, gc=False):
 
     @property
     def voucher(self) -> Voucher | None:
-        """The code, if it is one."""
+        """The code, if it is one, or what stands for a campaign's."""
         return self.parts[0].voucher
 
 
@@ -57,6 +62,8 @@ class Look(Struct):
     situation: Situation
     asked: set[str] = field(default_factory=set)
     """The segments that were looked into."""
+    referee_of: set[str] = field(default_factory=set)
+    """The referral codes that the customer was named for, as far as they were met."""
 
     @property
     def snapshot(self) -> Snapshot:
@@ -122,21 +129,57 @@ def stacks(at: Look) -> list[Offer]:
 async def codes(at: Look, found: Sequence[Voucher]) -> list[Offer]:
     """Codes as candidates: with their terms, their rules, and what the sessions of others hold of them."""
     seen = at.seen
-    read = [voucher for voucher in found if voucher.kept is None]
-    await at.memory.terms.fill(at.conn, seen.project_id, read)
     if seen.snapshot.sessions and found:
         held = [f"v:{voucher.id}" for voucher in found]
+        held += [f"c:{voucher.id}" for voucher in found if voucher.type != "DISCOUNT_VOUCHER"]
         seen.holds = seen.holds | await holds.look(at.conn, seen.project_id, held, seen.now)
+    await cards.look(at.conn, seen, found)
+    return await _offers(at, found, "voucher")
+
+
+async def campaigns(at: Look, found: Sequence[Voucher]) -> list[Offer]:
+    """Campaigns of bulk codes as candidates: what an unused code of each would be worth."""
+    if at.seen.drafted is not None:
+        join_campaigns(at.seen.drafted, found)
+    return await _offers(at, found, "campaign")
+
+
+async def _offers(at: Look, found: Sequence[Voucher], object: str) -> list[Offer]:
+    seen = at.seen
+    if object == "voucher":
+        await _screen(at, found)
+    read = [voucher for voucher in found if voucher.kept is None]
+    await at.memory.terms.fill(at.conn, seen.project_id, read)
     offers: list[Offer] = []
     for voucher in found:
         if voucher.kept is None:
             continue
-        asked = RedeemableIn(id=voucher.code)
+        id = voucher.code if object == "voucher" else voucher.id
         taken = seen.held(f"v:{voucher.id}", at.ask.session_key) if seen.holds else 0
         ruled = ruled_voucher(seen.snapshot, voucher)
-        candidate = voucher_candidate(seen.snapshot, asked, 0, voucher, ruled, taken)
-        offers.append(Offer((voucher.created_at, voucher.id), voucher.code, "voucher", [candidate]))
+        candidate = voucher_candidate(seen.snapshot, RedeemableIn(id=id), 0, voucher, ruled, taken)
+        if voucher.type != "DISCOUNT_VOUCHER":
+            seen.equip(at.ask, candidate)
+        if voucher.is_referral_code and object == "voucher":
+            candidate.redeemable.refused = referring.refusal(seen, at.ask, voucher)
+        offers.append(Offer((voucher.created_at, voucher.id), id, object, [candidate]))
     return offers
+
+
+async def _screen(at: Look, found: Sequence[Voucher]) -> None:
+    """Find out who may have the referral codes among these, and which the customer was named for."""
+    ids = [voucher.id for voucher in found if voucher.is_referral_code]
+    if not ids:
+        return
+    who = [] if at.customer_id is None else [at.customer_id]
+    known = await screen.gather(at.conn, at.seen.project_id, ids, who)
+    if at.seen.referring is None:
+        at.seen.referring = known
+    at.seen.referring.codes.update(known.codes)
+    at.seen.referring.referred |= known.referred
+    at.seen.referring.countries.update(known.countries)
+    if at.customer_id is not None:
+        at.referee_of |= await store.referee_of(at.conn, at.seen.project_id, at.customer_id, ids)
 
 
 async def know(at: Look, offers: Sequence[Offer]) -> None:
@@ -147,6 +190,8 @@ async def know(at: Look, offers: Sequence[Offer]) -> None:
     missing = {name for name in units if name not in seen.known}
     if missing:
         seen.known = {**seen.known, **await catalog.load(at.conn, seen.project_id, missing)}
+    every = [part for offer in offers for part in offer.parts]
+    await published.fill(at.conn, seen.project_id, every, at.customer_id)
     rules = [rule for one in parts for rule in one.rules]
     segments = {name for rule in rules for name in rule.segments}
     await _look_into(at, segments, {name for rule in rules for name in rule.collections})
@@ -190,13 +235,15 @@ def facts_of(at: Look, offer: Offer) -> dict[str, str | None]:
     }
     if voucher is None:
         return facts
+    if offer.object == "campaign":
+        return facts | {"campaign_type": campaign_type(voucher), "voucher_type": voucher.type}
     mine = voucher.holder_id is not None and voucher.holder_id == at.customer_id
     return facts | {
         "campaign_type": None if voucher.campaign_id is None else campaign_type(voucher),
         "resource_id": voucher.id,
         "voucher_type": voucher.type,
         "code": voucher.code_key,
-        "holder_role": "OWNER" if mine else None,
+        "holder_role": _role(at, voucher) if mine or voucher.is_referral_code else None,
     }
 
 
@@ -208,8 +255,24 @@ def campaign_type(voucher: Voucher) -> str:
     return kinds.get(voucher.type, "DISCOUNT_COUPONS")
 
 
-def usable(at: Look, voucher: Voucher) -> bool:
-    """Whether a code is one for anybody, or for this customer, as `codes` of the store finds them."""
+def _role(at: Look, voucher: Voucher) -> str | None:
+    if not voucher.is_referral_code:
+        return "OWNER"
+    if voucher.holder_id == at.customer_id:
+        return "REFERRER"
+    return "REFEREE" if voucher.id in at.referee_of else None
+
+
+async def usable(at: Look, found: Iterable[Voucher]) -> list[Voucher]:
+    """Those codes that are for anybody, or for this customer, as `codes` of the store finds them."""
+    vouchers = list(found)
+    await _screen(at, vouchers)
+    return [voucher for voucher in vouchers if _usable(at, voucher)]
+
+
+def _usable(at: Look, voucher: Voucher) -> bool:
+    if voucher.id in at.referee_of:
+        return True
     if voucher.holder_id is not None:
         return voucher.holder_id == at.customer_id
     return voucher.campaign_id is None or voucher.generic or voucher.id.startswith("v_draft")

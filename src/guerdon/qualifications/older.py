@@ -6,6 +6,7 @@ import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from guerdon.customers.locked import CustomerIn
+from guerdon.customers.tracking import tracking_id
 from guerdon.engine import Reason
 from guerdon.kit.call import Call, Reply
 from guerdon.kit.errors import not_found
@@ -17,7 +18,7 @@ from guerdon.qualifications.look import Look, know, look, offer_of
 from guerdon.qualifications.pages import Wanted, page
 from guerdon.qualifications.scenarios import SCENARIOS, Scenario
 from guerdon.redemptions import answers
-from guerdon.redemptions.asks import RedeemAsk, redeem_ask, tracking_id
+from guerdon.redemptions.asks import RedeemAsk, redeem_ask
 from guerdon.redemptions.desk import Desk
 from guerdon.redemptions.shapes import (
     ErrorOut,
@@ -110,11 +111,11 @@ async def validate_promotions(
     scenario = AUDIENCE if audienceRulesOnly else ONLY_TIERS
     wanted = Wanted(scenario, Filters(), MOST, "DEFAULT", None, explain=False)
     async with call.state.pool.acquire() as conn:
-        at = await look(conn, _desk(call).memory, ask_of(call, _validation(data)))
+        at = await look(conn, _desk(call).memory, ask_of(call, validation_of(data)))
         found = await page(at, wanted)
     shown = [_shown(at, verdict) for verdict in found.listed]
     shown.sort(key=lambda one: one.hierarchy)
-    answer = Promotions(valid=bool(shown), promotions=shown, tracking_id=_tracking_id(at))
+    answer = Promotions(valid=bool(shown), promotions=shown, tracking_id=tracking_id_of(at))
     return Reply(answers.encode(answer))
 
 
@@ -123,7 +124,7 @@ async def validate_promotion_tier(
 ) -> PromotionTier | Reply:
     """Tell whether one promotion tier applies to a cart, in the older shape."""
     async with call.state.pool.acquire() as conn:
-        at = await look(conn, _desk(call).memory, ask_of(call, _validation(data)))
+        at = await look(conn, _desk(call).memory, ask_of(call, validation_of(data)))
         offer = offer_of(at, promotion_tier_id)
         if offer is None:
             raise not_found("promotion_tier", promotion_tier_id)
@@ -137,7 +138,7 @@ async def redeem_promotion_tier(call: Call, promotion_tier_id: str, data: Promot
     """Redeem one promotion tier, as POST /v1/redemptions does, and answer in the older shape."""
     await tiers.find(call, promotion_tier_id)  # what there is not leaves no failed redemption
     key = call.idempotency_key
-    asked = _validation(data)
+    asked = validation_of(data)
     asked.redeemables = [RedeemableIn(id=promotion_tier_id, object="promotion_tier")]
     mark = b"" if key is None else call.fingerprint()
     ask = redeem_ask(call.caller, call.request_id, call.path, asked, dry=False, key=key, mark=mark)
@@ -148,7 +149,8 @@ async def redeem_promotion_tier(call: Call, promotion_tier_id: str, data: Promot
     return Reply(msgspec.json.decode(made["redemptions"], type=list[Raw])[0], 200, reply.headers)
 
 
-def _validation(data: PromotionsIn) -> ValidationIn:
+def validation_of(data: PromotionsIn) -> ValidationIn:
+    """The request as a validation of nothing yet."""
     expand = ["order", *((data.options and data.options.expand) or ())]
     return ValidationIn(
         redeemables=[],
@@ -160,7 +162,8 @@ def _validation(data: PromotionsIn) -> ValidationIn:
     )
 
 
-def _tracking_id(at: Look) -> str | UnsetType:
+def tracking_id_of(at: Look) -> str | UnsetType:
+    """The tracking id as asked, else the customer's."""
     whose = at.seen.customers.find(at.ask.customer) or at.ask.customer
     return tracking_id(at.ask.data.tracking_id, whose) or UNSET
 
@@ -192,7 +195,7 @@ def _shown(at: Look, verdict: Verdict) -> PromotionTier:
         expiration_date=tier.body.get("expiration_date", UNSET),
         category_id=tier.category_id or UNSET,
         categories=out.categories,
-        tracking_id=_tracking_id(at),
+        tracking_id=tracking_id_of(at),
     )
     order = verdict.order
     if verdict.holds:

@@ -10,17 +10,23 @@ from guerdon.kit.errors import Fault, invalid_payload
 from guerdon.qualifications import store
 from guerdon.qualifications.filters import Filters
 from guerdon.qualifications.judge import Verdict, judge
-from guerdon.qualifications.look import Look, Offer, codes, facts_of, know, offer_of, stacks, tiers, usable
+from guerdon.qualifications.look import (
+    Look,
+    Offer,
+    campaigns,
+    codes,
+    facts_of,
+    know,
+    offer_of,
+    stacks,
+    tiers,
+    usable,
+)
 from guerdon.qualifications.places import LATEST, MOST, After, Place, cursor, passed_of, where
 from guerdon.qualifications.scenarios import Scenario
-from guerdon.redemptions.drafted import join_campaigns
-from guerdon.vouchers.locked import Voucher
+from guerdon.qualifications.streams import CHUNK, CODES, Streams, streams
 from guerdon.vouchers.locked import look as look_up
 
-CHUNK = 100
-"""So many offers are found out about at once."""
-CODES = 5_000
-"""So many codes one request looks at; a newest-first page that needs more goes on with its cursor."""
 TIERS = 10_000
 """So many promotions are reckoned for the best deal."""
 EXPLAINED = 50
@@ -40,53 +46,14 @@ class Wanted(Struct):
 
 
 class Page(Struct):
-    """What qualifies, and what does not as far as that is told. `looked_at` is how many codes were looked at when
-    there were more than are looked at in one request.
+    """What qualifies, and what does not as far as that is told. `looked_at` is how many codes and campaigns were
+    looked at when there were more than are looked at in one request.
     """
 
     listed: list[Verdict] = field(default_factory=list)
     refused: list[Verdict] = field(default_factory=list)
     more: str | None = None
     looked_at: int | None = None
-
-
-class Stream:
-    """Codes, the newest first, as far as a request looks."""
-
-    def __init__(self, at: Look, wanted: Wanted, before: Place, most: int = CODES) -> None:
-        # What of these the customer holds is found among the customer's own.
-        self._standalone = wanted.scenario.standalone and wanted.filters.may_hold({"holder_role": None})
-        holder = at.customer_id if wanted.scenario.own else None
-        possible = wanted.filters.may_hold({"resource_type": "voucher"})
-        self._at, self._holder, self._most = at, holder, most
-        self.before = before
-        self.count = 0
-        self.more = possible and (self._standalone or holder is not None)
-        self.bounded = False
-
-    async def next(self) -> list[Offer]:
-        """The next codes; `more` says whether there may be others."""
-        at = self._at
-        found = await store.codes(
-            at.conn, at.seen.project_id, self._holder, self.before, CHUNK, standalone=self._standalone
-        )
-        self.more = len(found) == CHUNK
-        if found:
-            self.before = (found[-1].created_at, found[-1].id)
-        self.count += len(found)
-        if self.more and self.count >= self._most:
-            self.more, self.bounded = False, True
-        return await codes(at, _without_drafted(at, found))
-
-
-def _without_drafted(at: Look, found: list[Voucher]) -> list[Voucher]:
-    """Codes with drafts over them are looked at from the start; those of drafted campaigns need their drafts."""
-    drafted = at.seen.drafted
-    if drafted is None:
-        return found
-    kept = [voucher for voucher in found if voucher.code_key not in drafted.codes]
-    join_campaigns(drafted, kept)
-    return kept
 
 
 async def page(at: Look, wanted: Wanted) -> Page:
@@ -113,7 +80,7 @@ async def _first(at: Look, wanted: Wanted) -> tuple[list[Waiting], bool]:
         found = await tiers(at, scenario)
         waiting = _tiers(at, [*found, *_ruled_out(at, found)] if wanted.explain else found)
     if at.seen.drafted is not None:
-        mine = [v for v in at.seen.vouchers.values() if v.living and usable(at, v)]
+        mine = await usable(at, (v for v in at.seen.vouchers.values() if v.living))
         waiting += [(one.place, one) for one in await codes(at, mine)]
     return waiting, True
 
@@ -146,12 +113,16 @@ async def _named(
 ) -> list[Waiting]:
     """What filters name is looked at even if it is switched off, or the index knows that it cannot apply."""
     waiting = _tiers(at, sorted(names or ())) if wanted.scenario.tiers else []
+    if wanted.scenario.campaigns:
+        whole = sorted(name for name in names or () if name.startswith("camp_"))
+        read = await store.campaigns_named(at.conn, at.seen.project_id, at.customer_id, whole)
+        waiting += [(one.place, one) for one in await campaigns(at, read)]
     if not (wanted.scenario.standalone or wanted.scenario.own):
         return waiting
     ids = sorted(name for name in names or () if name.startswith("v_"))
     found = await look_up(at.conn, at.seen.project_id, sorted(keys or ()), ids, lock=False)
     known = {voucher.id: voucher for voucher in found} | at.seen.vouchers
-    living = [voucher for voucher in known.values() if voucher.living and usable(at, voucher)]
+    living = await usable(at, (voucher for voucher in known.values() if voucher.living))
     if not wanted.scenario.standalone:
         living = [voucher for voucher in living if voucher.holder_id is not None]
     return waiting + [(one.place, one) for one in await codes(at, living)]
@@ -214,21 +185,22 @@ async def _batches(at: Look, wanted: Wanted, made: Page) -> AsyncIterator[list[O
     first = LATEST if wanted.after is None else wanted.after.first
     others, follow = await _first(at, wanted)
     waiting = sorted((one for one in others if one[0] < first), key=_waits)
-    stream = Stream(at, wanted, first)
-    stream.more = stream.more and follow
+    read = streams(at, wanted.scenario, wanted.filters, first, CODES) if follow else Streams([])
+    early: list[Waiting] = []  # read already, but others may stand before it
     while True:
-        found = await stream.next() if stream.more else []
-        horizon = stream.before if stream.more or stream.bounded else None
-        ready: list[Waiting] = [(one.place, one) for one in found]
+        early += [(one.place, one) for one in await read.next()]
+        horizon = read.horizon
+        ready = [one for one in early if horizon is None or one[0] >= horizon]
+        early = [one for one in early if horizon is not None and one[0] < horizon]
         while waiting and (horizon is None or waiting[-1][0] > horizon):
             ready.append(waiting.pop())
         ready.sort(key=_waits, reverse=True)
         for start in range(0, len(ready), CHUNK):
             yield _put_together(at, ready[start : start + CHUNK])
-        if stream.bounded:
-            made.looked_at = stream.count
+        if read.bounded:
+            made.looked_at = read.count
             return
-        if not stream.more and not waiting:
+        if not (read.more or waiting):
             return
 
 
@@ -244,11 +216,12 @@ async def _by_deal(at: Look, wanted: Wanted) -> Page:
         del waiting[TIERS:]
         made.looked_at = TIERS
     offers = _put_together(at, waiting)
-    stream = Stream(at, wanted, LATEST)
-    while follow and stream.more:
-        offers += await stream.next()
-    if stream.bounded:
-        made.looked_at = (made.looked_at or 0) + stream.count
+    read = streams(at, wanted.scenario, wanted.filters, LATEST, CODES) if follow else Streams([])
+    for stream in read.each:
+        while stream.more:
+            offers += await stream.next()
+        if stream.bounded:
+            made.looked_at = (made.looked_at or 0) + stream.count
     found: list[Verdict] = []
     for start in range(0, len(offers), CHUNK):
         batch = offers[start : start + CHUNK]

@@ -1,11 +1,13 @@
 """The codes that a customer holds."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, LiteralString
 
 from msgspec import UNSET, Struct, UnsetType
+from msgspec.structs import replace
 
 from guerdon.customers import store as customers
+from guerdon.kit import db
 from guerdon.kit.call import Call
 from guerdon.kit.clock import iso
 from guerdon.kit.errors import not_found
@@ -19,7 +21,8 @@ LISTING = Listing(
     name="data",
     columns=COLUMNS
     + """, c.name as campaign, t.body, c.campaign_type, coalesce(c.active, true) as campaign_active,
-    t.starts_at, t.expires_at, now() as moment, (t.body #>> '{redemption,quantity}')::bigint as most""",
+    t.starts_at, t.expires_at, now() as moment, (t.body #>> '{redemption,quantity}')::bigint as most,
+    case when not v.is_referral_code then 'OWNER' when v.holder_id = $2 then 'REFERRER' else 'REFEREE' end as role""",
     source="vouchers v",
     joins={
         "c": "left join campaigns c on c.project_id = v.project_id and c.id = v.campaign_id",
@@ -33,13 +36,25 @@ LISTING = Listing(
         "created_at": Field("v.created_at", "date"),
         "redeemable_id": Field("v.id"),
         "redeemable_object": Field("'voucher'::text"),
-        "holder_role": Field("'OWNER'::text"),
+        "holder_role": Field(
+            "case when not v.is_referral_code then 'OWNER' when v.holder_id = $2 then 'REFERRER' else 'REFEREE' end"
+        ),
         "campaign_id": Field("v.campaign_id"),
         "campaign_type": Field("c.campaign_type"),
         "voucher_type": Field("v.type"),
     },
     sorts={"created_at": "v.created_at", "id": "('rh_' || substr(v.id, 3))"},
 )
+
+# Those who were named for referral codes of others have these too; few have, and the list of the others stays cheap.
+NAMED_FOR = """
+    select exists (select 1 from referral_holders where project_id = $1 and customer_id = $2 and role = 'REFEREE')
+"""
+WITH_NAMED_FOR: LiteralString = """
+    v.project_id = $1 and v.deleted_at is null and c.deleted_at is null and (v.holder_id = $2 or v.id = any(array(
+        select r.voucher_id from referral_holders r
+        where r.project_id = $1 and r.customer_id = $2 and r.role = 'REFEREE')))
+"""
 
 
 class HeldRow(VoucherRow, kw_only=True):
@@ -53,6 +68,7 @@ class HeldRow(VoucherRow, kw_only=True):
     expires_at: datetime | None
     moment: datetime
     most: int | None
+    role: str
 
     @property
     def status(self) -> Status:
@@ -110,7 +126,7 @@ async def list_customer_redeemables(
     order: str = "-created_at",
     starting_after_id: str | None = None,
 ) -> Holdings:
-    """List the codes that a customer holds.
+    """List the codes that a customer holds, and the referral codes they were named for.
 
     The newest come first unless `order` says otherwise (`created_at`, `id`). They can be narrowed by `filters[field][conditions][$operator]` on `id`, `redeemable_id`, `redeemable_object`,
     `campaign_id`, `campaign_type`, `voucher_type`, `holder_role` and `created_at`.
@@ -118,8 +134,11 @@ async def list_customer_redeemables(
     customer = await customers.find(call.db, call.project_id, customer_id)
     if customer is None:
         raise not_found("customer", customer_id)
+    listing = LISTING
+    if await db.value(call.db, NAMED_FOR, call.project_id, customer.id):
+        listing = replace(LISTING, where=WITH_NAMED_FOR)
     found = await page(
-        call.db, HeldRow, LISTING, call.project_id, call.query, args=(customer.id,), zone=call.caller.timezone
+        call.db, HeldRow, listing, call.project_id, call.query, args=(customer.id,), zone=call.caller.timezone
     )
     vouchers = [build(row, row.body, row.campaign) for row in found.rows]
     shown = await with_rules(call.db, call.project_id, vouchers)
@@ -137,6 +156,7 @@ def _holding(customer_id: str, row: HeldRow, voucher: Voucher) -> Holding:
         created_at=iso(row.created_at),
         redeemable_id=row.id,
         customer_id=customer_id,
+        holder_role=row.role,
         campaign_id=row.campaign_id,
         campaign_type=row.campaign_type,
         voucher_type=row.type,

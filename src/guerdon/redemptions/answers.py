@@ -1,13 +1,13 @@
 """Answers of validations and redemptions, from what was decided. Orders are encoded once and put in as they are."""
 
-from datetime import datetime
 from typing import Any
 
 import msgspec
 from msgspec import UNSET, Raw
 
 from guerdon.customers.locked import Seen as Customer
-from guerdon.definitions.snapshot import Tier
+from guerdon.customers.tracking import tracking_id
+from guerdon.definitions.snapshot import Snapshot, Tier
 from guerdon.engine import Decision, Outcome, Reason
 from guerdon.engine.situation import Category
 from guerdon.kit.call import Reply
@@ -15,7 +15,7 @@ from guerdon.kit.clock import iso
 from guerdon.kit.errors import ApiError
 from guerdon.kit.ids import new_id
 from guerdon.orders.locked import Held, head_json, whole_json
-from guerdon.redemptions.asks import RedeemAsk, tracking_id
+from guerdon.redemptions.asks import RedeemAsk
 from guerdon.redemptions.candidates import Candidate
 from guerdon.redemptions.gather import Seen
 from guerdon.redemptions.record import Row
@@ -33,6 +33,7 @@ from guerdon.redemptions.shapes import (
 )
 from guerdon.vouchers import shape
 from guerdon.vouchers.locked import Voucher
+from guerdon.vouchers.value import held_of
 
 encode = msgspec.json.Encoder(decimal_format="number").encode
 
@@ -53,14 +54,21 @@ def items_json(held: Held) -> bytes | None:
     return held.items_json
 
 
-def voucher(voucher: Voucher) -> shape.Voucher:
+def voucher(voucher: Voucher, seen: Seen) -> shape.Voucher:
     """A voucher under lock as it will stand."""
     assert voucher.kept is not None
-    return shape.build(voucher, voucher.kept.body, voucher.campaign_name)
+    snapshot = seen.snapshot
+    built = shape.build(voucher, voucher.kept.body, voucher.campaign_name)
+    if (card := seen.book.cards.get(voucher.id)) is not None:
+        built.show(held_of(card, seen.now))
+    if built.category_id is not None and (known := snapshot.category_shapes.get(built.category_id)):
+        built.category, built.categories = known["name"], [known]
+    return built
 
 
-def tier(tier: Tier) -> dict[str, Any]:
+def tier(tier: Tier, snapshot: Snapshot) -> dict[str, Any]:
     """A promotion tier, as redemptions show one."""
+    known = snapshot.category_shapes.get(tier.category_id or "")
     return {
         "id": tier.id,
         "name": tier.name,
@@ -69,6 +77,7 @@ def tier(tier: Tier) -> dict[str, Any]:
         "hierarchy": tier.hierarchy,
         "active": tier.active,
         "category_id": tier.category_id,
+        "categories": [] if known is None else [known],
         "metadata": tier.metadata,
         "campaign_id": tier.campaign_id,
         "object": "promotion_tier",
@@ -77,16 +86,17 @@ def tier(tier: Tier) -> dict[str, Any]:
 
 def redemption(
     row: Row,
-    now: datetime,
+    seen: Seen,
     customer: Customer | None,
     order: bytes | None,
     of: Candidate | None = None,
     explained: Outcome | None = None,
 ) -> Redemption:
     """A redemption just made."""
+    spent = of is not None and of.redeemable.card is not None
     return Redemption(
         id=row.id,
-        date=iso(now),
+        date=iso(seen.now),
         customer_id=row.customer_id,
         tracking_id=row.tracking_id,
         metadata=row.metadata,
@@ -98,9 +108,11 @@ def redemption(
         customer=customer,
         related_object_type=row.related_object_type,
         related_object_id=row.related_object_id,
-        discount_amount=row.amount,
-        voucher=UNSET if of is None or of.voucher is None else voucher(of.voucher),
-        promotion_tier=UNSET if of is None or of.tier is None else tier(of.tier),
+        discount_amount=UNSET if spent else row.amount,
+        amount=row.amount if spent else UNSET,
+        gift={"amount": row.amount} if spent else UNSET,
+        voucher=UNSET if of is None or of.voucher is None else voucher(of.voucher, seen),
+        promotion_tier=UNSET if of is None or of.tier is None else tier(of.tier, seen.snapshot),
         session=UNSET if row.session_key is None else {"key": row.session_key, "type": "LOCK"},
         explain=UNSET if explained is None else explanation(explained),
     )
@@ -203,7 +215,12 @@ def categories(seen: Seen, category: Category | None) -> list[dict[str, Any]]:
 def _applicable(one: RedeemableOut, outcome: Outcome, candidate: Candidate, expand: Any) -> None:
     voucher, tier = candidate.voucher, candidate.tier
     body = tier.body if tier is not None else voucher.kept.body if voucher and voucher.kept else {}
-    one.result = {"discount": body.get("discount")}
+    card = candidate.redeemable.card
+    if card is not None:
+        used = 0 if outcome.given is None else outcome.given.total
+        one.result = {"gift": {"balance": card.available, "credits": used}}
+    else:
+        one.result = {"discount": body.get("discount")}
     if outcome.bundle is not None:
         one.result["bundle"] = outcome.bundle
     chosen = outcome.chosen

@@ -8,7 +8,7 @@ from guerdon.kit import db
 from guerdon.kit.call import Call, Reply, Route
 from guerdon.kit.errors import ApiError, Fault, invalid_payload, invalid_query, not_found
 from guerdon.kit.paging import page
-from guerdon.redemptions import store
+from guerdon.redemptions import pinned, returns_api, store
 from guerdon.redemptions.asks import RollbackAsk, redeem_ask
 from guerdon.redemptions.desk import Desk
 from guerdon.redemptions.holds import release, use_sessions
@@ -109,14 +109,15 @@ async def validate(call: Call, data: ValidationIn) -> Validation | Reply:
 
     A refusal is 200 with `valid: false`. `options.explain: true` adds every check and the origin of every number.
     """
-    if data.session is None:
+    if data.session is None and not pinned.brings_pin(data):
         ask = redeem_ask(call.caller, call.request_id, call.path, data, dry=True, key=None, mark=b"")
         return await _desk(call).validate(ask)
     if data.at is not None or data.drafts is not None:
         raise invalid_payload(
             Fault("session", "nothing can be held for another time or of what is not saved")
         )
-    await use_sessions(call.state.pool, call.project_id)
+    if data.session is not None:
+        await use_sessions(call.state.pool, call.project_id)
     key = call.idempotency_key
     mark = b"" if key is None else call.fingerprint()
     return await _desk(call).write(
@@ -248,4 +249,5 @@ ROUTES = [
     Route(method="POST", path="/v1/redemptions/{parent_redemption_id}/rollbacks", handler=roll_back_stack, tag="Redemptions", kind="flow", roles=SERVER),
     Route(method="DELETE", path="/v1/vouchers/{code}/sessions/{session_key}", handler=release_session, tag="Vouchers", kind="write", status=204),
     Route(method="GET", path="/v1/vouchers/{code}/redemption", handler=get_voucher_redemptions, tag="Redemptions"),
+    *returns_api.ROUTES,
 ]  # fmt: skip

@@ -1,7 +1,6 @@
 """Requests made ready for a batch: everything that can be checked or reckoned without the database's locks."""
 
-import base64
-import hashlib
+from datetime import date
 from typing import Any
 
 from msgspec import Struct
@@ -49,6 +48,8 @@ class RedeemAsk(Ask, gc=False, kw_only=True):
     """What the redeemables turned out to be, in the batch at hand."""
     known: Order | None = None
     """The order as sent with what is stored about its products, in the batch at hand."""
+    validated: tuple[date, list[tuple[str, bool]]] | None = None
+    """What came of a validation, in the batch at hand: the day, and each campaign asked for with whether it holds."""
 
     @property
     def hypothetical(self) -> bool:
@@ -177,14 +178,3 @@ def engine_fault(error: EngineError, prefix: str = "") -> ApiError:
     """What the engine could not take, as a 400 with the field's path."""
     path = f"{prefix}{error.path}"
     return invalid_payload(Fault(path, error.message), key=error.key or "invalid_payload")
-
-
-def tracking_id(sent: str | None, customer: Any) -> str | None:
-    """The tracking id that was sent, else one made of the customer's source id; it tells nothing of the latter."""
-    if sent:
-        return sent
-    source_id = customer.source_id if customer is not None else None
-    if not source_id:
-        return None
-    digest = hashlib.blake2b(source_id.encode(), digest_size=18).digest()
-    return "track_" + base64.urlsafe_b64encode(digest).decode()

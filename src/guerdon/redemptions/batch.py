@@ -9,7 +9,7 @@ from guerdon.kit import db, idempotency
 from guerdon.kit.call import Reply
 from guerdon.kit.errors import ApiError
 from guerdon.kit.web import ENCODER
-from guerdon.redemptions import redeem, rollback
+from guerdon.redemptions import redeem, returns, rollback
 from guerdon.redemptions.asks import Ask, RedeemAsk, RollbackAsk
 from guerdon.redemptions.gather import Seen, gather
 from guerdon.redemptions.memory import Memory
@@ -70,6 +70,7 @@ async def _write(
     try:
         await hold(conn, project_id)
         seen = await gather(conn, project_id, redeems, rollbacks, memory, lock=True, also=also)
+        await returns.know(conn, seen, [ask for ask in rollbacks if isinstance(ask, returns.ReturnAsk)])
         # The earlier try held the locks that are ours now, so it has ended, one way or the other.
         if doubt is not None and await db.value(conn, WRITTEN, project_id, doubt.written) is not None:
             await tx.rollback()
@@ -115,6 +116,8 @@ def _settle(seen: Seen, ask: Ask, writes: Writes, guesses: int) -> Reply | Excep
 def _decide(seen: Seen, ask: Ask, writes: Writes, guesses: int) -> Reply:
     if isinstance(ask, RedeemAsk):
         return redeem.settle(seen, ask, writes, guesses)
+    if isinstance(ask, returns.ReturnAsk):
+        return returns.settle(seen, ask, writes)
     assert isinstance(ask, RollbackAsk)
     return rollback.settle(seen, ask, writes)
 

@@ -7,11 +7,13 @@ import msgspec
 
 from guerdon.customers.locked import CustomerIn
 from guerdon.engine import Order, Redeemable
+from guerdon.engine.rule import RuleSet
 from guerdon.engine.scope import budget_keys
 from guerdon.engine.situation import Person, Situation
 from guerdon.engine.tally import key_asked
 from guerdon.kit import db
 from guerdon.kit.errors import ApiError
+from guerdon.loyalty.tiers_of import tiers_of
 from guerdon.redemptions import holds, tallies
 from guerdon.redemptions.asks import RedeemAsk, RollbackAsk
 from guerdon.redemptions.candidates import (
@@ -54,21 +56,34 @@ async def gather(
     """Fill in the tallies that requests use (and `also`), what sessions hold, and the segments that rules ask for."""
     keys = set(also)
     segments: set[str] = set()
+    tiers = False
     asking = [ask for ask in redeems if ask.ruled]
     for ask in asking:
         found = [one for one in seen.candidates(ask) if needs_situation(one)]
         keys.update(_keys(seen, ask, found))
         segments.update(name for one in found for rules in one.redeemable.rules for name in rules.segments)
+        if any(rules.asks_tiers for rules in _asked_of(seen, ask, found)):
+            tiers = True
     for ask in rollbacks:
         keys.update(_keys_back(seen, ask))
     if keys:
         new = seen.customers.new
         seen.tallies = await tallies.look(conn, seen.project_id, keys, seen.zone, new, lock=lock)
     if seen.snapshot.sessions:
-        held = [*keys, *(f"v:{voucher_id}" for voucher_id in seen.vouchers)]
+        held = [*keys, *(f"v:{name}" for name in seen.vouchers), *(f"c:{name}" for name in seen.book.cards)]
         seen.holds = await holds.look(conn, seen.project_id, held, seen.now)
     if segments:
         await look_into_segments(conn, seen, asking, segments)
+    if tiers:
+        known = [one.id for ask in asking if (one := seen.customers.find(ask.customer)) is not None]
+        seen.tiers = await tiers_of(conn, seen.project_id, known)
+
+
+def _asked_of(seen: Any, ask: RedeemAsk, found: Sequence[Candidate]) -> Iterable[RuleSet]:
+    """The rules that may have a say in a request; in a qualification it may be any."""
+    if ask.open:
+        return seen.snapshot.rules.values()
+    return (rules for one in found for rules in one.redeemable.rules)
 
 
 def _keys(seen: Any, ask: RedeemAsk, found: Sequence[Candidate]) -> set[str]:
@@ -193,6 +208,7 @@ def person_of(seen: Any, ask: RedeemAsk) -> Person | None:
         birthdate=said.birthdate or seen.customers.birthdates.get(customer_id),
         metadata={**(known.metadata if known else {}), **(said.metadata or {})},
         segments=seen.segments.get(customer_id, frozenset()),
+        loyalty_tiers=seen.tiers.get(customer_id, frozenset()),
     )
 
 
@@ -209,6 +225,7 @@ def situation_of(seen: Any, ask: RedeemAsk, order: Order | None, used: Mapping[s
         api_key=ask.caller.app_id,
         used=used,
         collections=seen.collections,
+        segments=seen.snapshot.segments,
         exponent=seen.exponent,
     )
 

@@ -9,6 +9,7 @@ from guerdon.kit.log import get_logger
 from guerdon.redemptions.asks import Ask, RedeemAsk, RollbackAsk
 from guerdon.redemptions.batch import CommitInDoubt, Doubt, read_batch, write_batch
 from guerdon.redemptions.memory import Memory
+from guerdon.redemptions.validated import Validated
 from guerdon.settings import Settings
 
 logger = get_logger()
@@ -24,6 +25,7 @@ class Desk:
         self._analyzing: asyncio.Task[None] | None = None
         self._guesses = settings.code_guesses_per_minute
         self.memory = Memory()
+        self.validated = Validated(pool)
         self._doubt: Doubt | None = None
         self._write_conn: db.Connection | None = None
         self._read_conn: db.Connection | None = None
@@ -44,6 +46,7 @@ class Desk:
         await asyncio.gather(self._writer.idle(), self._reader.idle())
         if self._analyzing is not None:
             await self._analyzing
+        await self.validated.close()
         for conn in (self._write_conn, self._read_conn):
             if conn is not None:
                 await conn.close()
@@ -63,7 +66,9 @@ class Desk:
         if doubt is not None and doubt.asks is not asks:
             doubt = None
         try:
-            return await write_batch(conn, project_id, asks, self.memory, self._guesses, doubt)
+            replies = await write_batch(conn, project_id, asks, self.memory, self._guesses, doubt)
+            self.validated.count(project_id, asks)
+            return replies
         except db.ConnectionLost as lost:
             self._doubt = lost.doubt if isinstance(lost, CommitInDoubt) else doubt
             conn.terminate()  # it may not know yet that it is lost
@@ -72,7 +77,9 @@ class Desk:
     async def _read(self, project_id: str, asks: list[RedeemAsk]) -> list[Reply | Exception]:
         conn = self._read_conn = await self._alive(self._read_conn)
         try:
-            return await read_batch(conn, project_id, asks, self.memory, self._guesses)
+            replies = await read_batch(conn, project_id, asks, self.memory, self._guesses)
+            self.validated.count(project_id, asks)
+            return replies
         except db.ConnectionLost:
             conn.terminate()
             raise

@@ -41,9 +41,9 @@ from guerdon.validation_rules.api import MEMBERS
 from guerdon.validation_rules.contexts import CONTEXTS
 from guerdon.validation_rules.edit import DEFAULTS, path_of
 from guerdon.vouchers.codes import check_code
-from guerdon.vouchers.requests import check_kind
 from guerdon.vouchers.store import code_key
 from guerdon.vouchers.terms import LimitIn, WindowsIn, merge
+from guerdon.vouchers.value import type_of
 
 if TYPE_CHECKING:
     from guerdon.redemptions.gather import Seen
@@ -341,7 +341,8 @@ async def _put_tier(work: _Work, draft: TierDraft, campaign_id: str | None, path
 
 async def _note_code(work: _Work, draft: VoucherDraft, path: str, field: str = "code") -> None:
     """Check what can be checked before the saved code, if there is one, was read."""
-    check_kind(draft)
+    if type_of(draft.type, draft.gift, draft.loyalty_card, draft.discount) != "DISCOUNT_VOUCHER":
+        raise wrong("type", "drafts of cards are not possible: what is on a card is in the books")
     check_code(draft.code, field)
     key = code_key(draft.code, work.case_sensitive)
     if key in work.drafted.codes:

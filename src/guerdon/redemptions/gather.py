@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from guerdon.customers import locked as customers
 from guerdon.customers.locked import CustomerIn, Customers
@@ -16,22 +16,28 @@ from guerdon.definitions.snapshot import Snapshot
 from guerdon.engine import EngineError, Order, StackingRules, Terms, price_order, resume_order
 from guerdon.engine.discount import UnitOff
 from guerdon.engine.entries import shown_on_lines
+from guerdon.engine.ledger import Entry
 from guerdon.engine.money import exponent_of
 from guerdon.engine.order import Catalog, known_items
 from guerdon.engine.situation import Collection
 from guerdon.kit import db
 from guerdon.kit.errors import not_found
 from guerdon.kit.idempotency import Stored
+from guerdon.ledger import sales
+from guerdon.ledger.book import Book
+from guerdon.ledger.pins import Pins
+from guerdon.ledger.sales import Sale
 from guerdon.orders import locked as orders
 from guerdon.orders.locked import Held
 from guerdon.product_collections import members
 from guerdon.products import catalog
-from guerdon.redemptions import counted, dry_run
+from guerdon.redemptions import cards, counted, dry_run, pinned, published, referring
 from guerdon.redemptions.asks import RedeemAsk, RollbackAsk, engine_fault, products_of
 from guerdon.redemptions.candidates import NO_RULES, Candidate, Ruled, candidates
 from guerdon.redemptions.drafted import Drafted, put_codes
 from guerdon.redemptions.holds import Hold
 from guerdon.redemptions.memory import Memory
+from guerdon.referrals.screen import Screen
 from guerdon.vouchers import locked as vouchers
 from guerdon.vouchers.locked import TermsCache, Voucher
 
@@ -132,9 +138,20 @@ class Seen(Struct):
     collections: Mapping[str, Collection] = {}
     ruled: dict[str, Ruled] = {}
     segments: dict[str, frozenset[str]] = {}
+    tiers: dict[str, frozenset[str]] = {}
+    """The loyalty tiers of customers, where a rule asks for them."""
     tallies: dict[str, int] = {}
     holds: dict[str, list[Hold]] = {}
+    book: Book = field(default_factory=Book)
+    """The cards among the vouchers, and what the batch does on them."""
+    spent: dict[str, list[Entry]] = {}
+    """What redemptions that are to come back took from cards, and what of it was put back, in this order."""
+    pins: Pins = field(default_factory=Pins)
+    sales: dict[str, list[Sale]] = {}
+    """The cards that orders which may come back have sold, by order."""
     drafted: Drafted | None = None
+    referring: Screen | None = None
+    """Where referral codes are among the vouchers: who may have them."""
 
     def voucher_named(self, code_key: str, voucher_id: str) -> Voucher | None:
         """The voucher meant by a code, else by an id, unless it is in the bin."""
@@ -160,6 +177,8 @@ class Seen(Struct):
                 if voucher is not None:
                     held = self.held(f"v:{voucher.id}", ask.session_key) if self.holds else 0
                     one.redeemable.redeemed_quantity = voucher.redeemed_quantity + held
+                    if voucher.type != "DISCOUNT_VOUCHER":
+                        self.equip(ask, one)
             return ask.found
         found: list[Candidate] = []
         for place, (key, asked) in enumerate(zip(ask.code_keys, ask.data.redeemables, strict=True)):
@@ -169,8 +188,20 @@ class Seen(Struct):
                 ruled = self.ruled.get(voucher.id, NO_RULES)
                 held = self.held(f"v:{voucher.id}", ask.session_key) if self.holds else 0
             found.extend(candidates(self.snapshot, asked, place, voucher, ruled, held))
+            if voucher is not None and voucher.type != "DISCOUNT_VOUCHER":
+                self.equip(ask, found[-1])
+            if self.referring is not None and voucher is not None and voucher.is_referral_code:
+                found[-1].redeemable.refused = referring.refusal(self, ask, voucher)
         ask.found = found
         return found
+
+    def equip(self, ask: RedeemAsk, one: Candidate) -> None:
+        """Tell a card's candidate what it has to give."""
+        assert one.voucher is not None
+        gift = one.asked.gift
+        cards.equip(
+            self, one.voucher, one.redeemable, None if gift is None else gift.credits, ask.session_key
+        )
 
     def order_named(self, ask_id: str | None, source_id: str | None) -> Held | None:
         """The order meant by an id, else by a source id; they may not be mixed up, ids begin with ``ord_``."""
@@ -245,12 +276,22 @@ async def gather(
         ids = list({i for ask in rollbacks for i in ask.redemption_ids})
         for record in await db.records(conn, REDEMPTIONS, project_id, ids):
             seen.redemptions[record["id"]] = Taken(**record)
+    if rollbacks:
+        seen.sales = await sales.of_orders(conn, project_id, {i for ask in rollbacks for i in ask.order_ids})
     await _vouchers(conn, seen, redeems, rollbacks, memory.terms, lock)
+    await cards.gather(conn, seen, redeems, rollbacks, lock=lock)
+    await referring.gather(conn, seen, redeems)
+    if lock:
+        await pinned.gather(conn, seen, redeems)
     if seen.drafted is not None:
         put_codes(seen)
     counted.mark(seen, redeems)
     await _catalog(conn, seen, redeems)
     await counted.gather(conn, seen, redeems, rollbacks, lock=lock, also=also)
+    for ask in redeems:
+        if ask.ruled:
+            known = seen.customers.find(ask.customer)
+            await published.fill(conn, project_id, seen.candidates(ask), known and known.id)
     await _count_unknown(conn, seen, redeems)
     return seen
 
@@ -345,6 +386,7 @@ async def _vouchers(
         {key for ask in redeems for key in ask.code_keys}.union(seen.drafted.codes if seen.drafted else ())
     )
     ids = [i for ask in redeems for i in ask.voucher_ids] + [i for ask in rollbacks for i in ask.voucher_ids]
+    ids += [sale.card_id for sold in seen.sales.values() for sale in sold]
     if not keys and not ids:
         return
     found = await vouchers.look(conn, seen.project_id, keys, ids, lock=lock)

@@ -3,16 +3,24 @@
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 from msgspec import Struct, field
 from msgspec.structs import astuple
 
 from guerdon.customers import locked as customers
+from guerdon.definitions import waiting
 from guerdon.kit import db, outbox
 from guerdon.kit.outbox import Event
+from guerdon.ledger import book as books
+from guerdon.ledger import pins, sales
+from guerdon.ledger.sales import Voided
 from guerdon.orders import locked as orders
 from guerdon.redemptions import holds, tallies
 from guerdon.redemptions.gather import Seen, Taken
 from guerdon.redemptions.holds import Hold
+from guerdon.redemptions.returned import OrderReturn
+from guerdon.referrals import record as referrals
+from guerdon.referrals.record import Referred
 from guerdon.vouchers import locked as vouchers
 from guerdon.vouchers.locked import Voucher
 
@@ -33,6 +41,14 @@ TAKE_BACK = """
 """
 
 KEPT_COLUMNS = ("project_id", "key", "fingerprint", "status", "headers", "body", "order_of")
+
+
+RETURN_COLUMNS = (
+    "project_id", "id", "order_id", "refund", "paid_before", "paid_after", "method", "items", "given_back", "reason",
+    "metadata", "cards", "withheld", "created_at",
+)  # fmt: skip
+
+encode = msgspec.json.Encoder().encode
 
 
 class Row(Struct, gc=False, kw_only=True):
@@ -90,6 +106,9 @@ class Writes(Struct):
     tallies: dict[str, int] = field(default_factory=dict)
     released: list[tuple[str, str]] = field(default_factory=list)
     holds: list[Hold] = field(default_factory=list)
+    returns: list[OrderReturn] = field(default_factory=list)
+    voided: list[Voided] = field(default_factory=list)
+    referred: list[Referred] = field(default_factory=list)
 
     def tell(self, request_id: str, event: Event) -> None:
         """Add an event."""
@@ -109,11 +128,42 @@ async def record(conn: db.Conn, seen: Seen, writes: Writes) -> None:
         await _take_back(conn, project_id, list(writes.taken.values()))
     used = [voucher for voucher in writes.vouchers.values() if voucher.uses]
     await vouchers.take(conn, project_id, sorted(used, key=lambda voucher: voucher.id))
+    await books.write(conn, project_id, seen.book, seen.now)
+    await pins.write(conn, project_id, seen.pins)
+    await sales.write(conn, project_id, writes.voided, seen.now)
     await tallies.write(conn, project_id, writes.tallies)
     await holds.write(conn, project_id, writes.released, writes.holds)
+    await referrals.write(conn, project_id, writes.referred, seen.now)
+    changed = [held.order.id for held in seen.orders if held.changed and not held.new and held.order.id]
+    await referrals.follow(conn, project_id, changed, writes.taken.keys())
+    if writes.returns:
+        await _keep_returns(conn, seen, writes.returns)
     await outbox.emit_for(conn, project_id, writes.events, writes.request_ids)
+    if seen.snapshot.loyalty:
+        await _tell_programs(conn, project_id, writes)
     if writes.kept:
         await _keep_answers(conn, project_id, sorted(writes.kept, key=lambda kept: kept.key))
+
+
+async def _tell_programs(conn: db.Conn, project_id: str, writes: Writes) -> None:
+    """Orders that were paid earn points; of those that were canceled or came back less stands."""
+    paid = {e.entity_id for e in writes.events if e.type == "order.paid" and e.customer_id is not None}
+    less = {e.entity_id for e in writes.events if e.type == "order.canceled"}
+    less |= {one.order_id for one in writes.returns}
+    await waiting.tell(conn, project_id, [{"order_id": order_id} for order_id in sorted(paid)])
+    await waiting.tell_again(conn, project_id, sorted(less))
+
+
+async def _keep_returns(conn: db.Conn, seen: Seen, returns: Sequence[OrderReturn]) -> None:
+    await db.insert(
+        conn, "order_returns", RETURN_COLUMNS,
+        [
+            (seen.project_id, r.id, r.order_id, r.refund, r.paid_before, r.paid_after, r.method,
+             encode(r.items).decode(), encode(r.given_back).decode(), r.reason, r.metadata, encode(r.cards).decode(),
+             r.withheld, seen.now)
+            for r in returns
+        ],
+    )  # fmt: skip
 
 
 async def _take_back(conn: db.Conn, project_id: str, taken: Sequence[Taken]) -> None:

@@ -7,6 +7,7 @@ from msgspec import Raw
 
 from guerdon.customers.locked import CustomerIn
 from guerdon.customers.locked import Seen as Customer
+from guerdon.customers.tracking import tracking_id
 from guerdon.engine import (
     Decision,
     Facts,
@@ -23,8 +24,8 @@ from guerdon.kit.errors import ApiError, not_found
 from guerdon.kit.ids import new_id, new_ids
 from guerdon.kit.outbox import Event
 from guerdon.orders.locked import Held
-from guerdon.redemptions import answers
-from guerdon.redemptions.asks import RedeemAsk, named_twice, tracking_id
+from guerdon.redemptions import answers, cards, pinned, referring
+from guerdon.redemptions.asks import RedeemAsk, named_twice
 from guerdon.redemptions.candidates import Candidate
 from guerdon.redemptions.counted import situation_of, used_by_others
 from guerdon.redemptions.gather import Seen
@@ -32,6 +33,7 @@ from guerdon.redemptions.holds import Hold, answer, ends
 from guerdon.redemptions.metadata import check_metadata
 from guerdon.redemptions.record import Kept, Row, Writes
 from guerdon.redemptions.shapes import RedemptionsMade
+from guerdon.redemptions.validated import verdicts
 
 encode = msgspec.json.Encoder(decimal_format="number").encode
 
@@ -58,6 +60,7 @@ def settle(seen: Seen, ask: RedeemAsk, writes: Writes, guesses: int) -> Reply:
         if person is not None and person.id and seen.customers.find(person) is None:
             raise not_found("customer", person.id)
     held, order = seen.order_for(ask)
+    pinned.check(seen, ask)
     found = seen.candidates(ask)
     if ask.voucher_ids:
         _must_differ(ask, found)
@@ -74,6 +77,8 @@ def settle(seen: Seen, ask: RedeemAsk, writes: Writes, guesses: int) -> Reply:
         _must_be_known(seen, decision.outcomes[index])
     if ask.dry:
         session = _hold(seen, ask, decision, found, writes) if decision.valid else None
+        if not ask.hypothetical:
+            ask.validated = verdicts(seen, decision)
         return Reply(
             answers.validation(seen, ask, decision, found, seen.customers.find(ask.customer), session)
         )
@@ -105,6 +110,8 @@ def _hold(
         name = candidate.redeemable.key
         _let_go(seen, key, name, writes)
         wanted = {f"v:{name}": 1} if candidate.voucher is not None else {}
+        if candidate.redeemable.card is not None and outcome.given is not None:
+            wanted[f"c:{name}"] = outcome.given.total
         for what, amount in (wanted | outcome.takes).items():
             hold = Hold(key, what, name, amount, until)
             writes.holds.append(hold)
@@ -206,25 +213,21 @@ def _redeem(
             order_json = answers.order_json(shown)
         row = _row(ask, redemption_id, parent, one, outcome, customer, shown)
         row.takes = _count(seen, outcome, writes)
+        if one.voucher is not None and one.redeemable.card is not None:
+            cards.take(seen, writes, ask, one.voucher, row)
+        referring.note(seen, writes, ask, one.voucher, row, final)
         if shown is not final and shown is not None:
             row.items = _text(shown.items_json)  # a state in between: the order itself will not show it
         writes.rows.append(row)
         made.redemptions.append(
-            answers.redemption(
-                row,
-                seen.now,
-                customer,
-                order_json,
-                one,
-                outcome if ask.explain else None,
-            )
+            answers.redemption(row, seen, customer, order_json, one, outcome if ask.explain else None)
         )
         writes.tell(ask.request_id, Event("redemption.succeeded", redemption_id, row.customer_id))
     if parent is not None:
         amount = sum(row.amount for row in writes.rows[-len(ids) :])
         row = _parent_row(ask, parent, amount, customer, final)
         writes.rows.append(row)
-        made.parent_redemption = answers.redemption(row, seen.now, customer, final_json)
+        made.parent_redemption = answers.redemption(row, seen, customer, final_json)
         made.parent_redemption.related_redemptions = answers.children(made.redemptions)
         writes.tell(ask.request_id, Event("redemption.succeeded", parent, row.customer_id))
     if final_json is not None:

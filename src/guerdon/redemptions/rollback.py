@@ -6,6 +6,7 @@ import msgspec
 from msgspec import UNSET, Raw
 
 from guerdon.customers.locked import Seen as Customer
+from guerdon.customers.tracking import tracking_id
 from guerdon.engine import EngineError, Given, Order, OrderItem
 from guerdon.engine.money import share
 from guerdon.engine.order import copy_order
@@ -16,12 +17,13 @@ from guerdon.kit.errors import ApiError, Fault, not_found
 from guerdon.kit.ids import new_id, new_ids
 from guerdon.kit.outbox import Event
 from guerdon.orders.locked import Held
-from guerdon.redemptions import answers
-from guerdon.redemptions.asks import RollbackAsk, engine_fault, tracking_id
+from guerdon.redemptions import answers, cards
+from guerdon.redemptions.asks import RollbackAsk, engine_fault
 from guerdon.redemptions.counted import takes_back
 from guerdon.redemptions.gather import Seen, Taken
 from guerdon.redemptions.record import Row, Writes
 from guerdon.redemptions.redeem import freeze
+from guerdon.redemptions.returned import ReturnItem
 from guerdon.redemptions.shapes import (
     Channel,
     Redemption,
@@ -30,6 +32,7 @@ from guerdon.redemptions.shapes import (
     RollbackItem,
     RollbacksMade,
 )
+from guerdon.redemptions.voiding import void_sales
 
 encode = msgspec.json.Encoder(decimal_format="number").encode
 _given = msgspec.json.Decoder(Given).decode
@@ -57,7 +60,7 @@ def settle(seen: Seen, ask: RollbackAsk, writes: Writes) -> Reply:
     own = ids.pop() if ask.parent_id is not None and ask.stack else None
     held, order_json = _restore(seen, ask, parts, ids, own, whole, writes)
     rolled = [
-        _take_back(seen, ask, taken, part, rollback_id, own, held, order_json, writes)
+        take_back(seen, ask, taken, part, rollback_id, own, held, order_json, writes)
         for (taken, part), rollback_id in zip(parts, ids, strict=False)
     ]
     total = sum(part.total for _, part in parts)
@@ -163,7 +166,7 @@ def _item_parts(
         lines = (after.items or []) if after is not None else []
         units: list[tuple[int, int]] = []
         for place, item in enumerate(items):
-            line = _line(place, item, lines)
+            line = line_of(place, item, lines)
             part = next((p for p in allotment.parts if p.line == line), None)
             if part is None:
                 continue
@@ -177,7 +180,7 @@ def _item_parts(
     return parts
 
 
-def _line(place: int, item: RollbackItem, lines: list[Any]) -> int:
+def line_of(place: int, item: RollbackItem | ReturnItem, lines: list[Any]) -> int:
     """The line that is meant. Raises `ApiError` 400 unless there is exactly one."""
     if item.index is not None:
         if item.index >= len(lines):
@@ -210,7 +213,7 @@ def _restore(
     if held is None or seen.stacking.redeemables_rollback_order_mode == "WITHOUT_ORDER":
         return held, None if held is None else answers.order_json(held)
     order, before = held.order, held.order.status
-    for _, part in parts:
+    for _, part in reversed(parts):  # what was given last leaves first
         if fits(order, part):
             order = give_back(order, part)
     order = copy_order(order)
@@ -218,6 +221,7 @@ def _restore(
     if whole:
         order.status = "CANCELED"
         order.redemptions = _mentions(seen, order, ask, ids, own)
+        void_sales(seen, writes, ask, order, own or ids[0], whole=True)
     freeze(seen, writes, held)
     held.order, held.changed, held.items_json = order, True, None
     writes.tell(ask.request_id, Event("order.updated", order.id or "", order.customer_id))
@@ -253,7 +257,7 @@ def _mentions(
     return mentions or None
 
 
-def _take_back(
+def take_back(
     seen: Seen,
     ask: RollbackAsk,
     redemption: Taken,
@@ -263,13 +267,19 @@ def _take_back(
     held: Held | None,
     order_json: bytes | None,
     writes: Writes,
+    *,
+    last: bool | None = None,
 ) -> Redemption:
-    """One redemption's share: what it gave comes back, and with the last of it the use of the code."""
+    """One redemption's share: what it gave comes back, and with the last of it the use of the code. `last` says so
+    where goods come back: the last of them, not of what was given.
+    """
+    last = part.after.left == 0 if last is None else last
     redemption.returned = encode(part.after).decode()
     redemption.returned_amount += part.total
-    _count_back(seen, redemption, part, writes)
+    cards.put_back(seen, writes, ask, redemption, part.total, rollback_id)
+    _count_back(seen, redemption, part, last, writes)
     assert 0 <= redemption.returned_amount <= redemption.amount
-    if part.after.left == 0:
+    if last:
         redemption.status = "ROLLED_BACK"
         voucher = seen.vouchers.get(redemption.voucher_id or "")
         if voucher is not None and voucher.redeemed_quantity > 0:
@@ -279,9 +289,8 @@ def _take_back(
     return _answer(seen, ask, redemption, rollback_id, own, -part.total, held, order_json, writes)
 
 
-def _count_back(seen: Seen, redemption: Taken, part: TakeBack, writes: Writes) -> None:
+def _count_back(seen: Seen, redemption: Taken, part: TakeBack, last: bool, writes: Writes) -> None:
     """Give the tallies back what the redemption used: the discount as it comes, all else with the last of it."""
-    last = part.after.left == 0
     kept = {} if redemption.takes is None else msgspec.json.decode(redemption.takes)
     for key, units in takes_back(seen, redemption).items():
         if key not in seen.tallies:
@@ -358,8 +367,8 @@ def _answer(
         customer=customer,
         related_object_type=row.related_object_type,
         related_object_id=row.related_object_id,
-        voucher=UNSET if voucher is None else answers.voucher(voucher),
-        promotion_tier=UNSET if tier is None else answers.tier(tier),
+        voucher=UNSET if voucher is None else answers.voucher(voucher, seen),
+        promotion_tier=UNSET if tier is None else answers.tier(tier, seen.snapshot),
     )
 
 

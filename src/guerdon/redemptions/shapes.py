@@ -8,6 +8,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from guerdon.customers.locked import CustomerIn, Seen
 from guerdon.engine import Check, OrderIn, StackingRules, Step
 from guerdon.engine.decision import Certificate
+from guerdon.ledger.pins import GivenPin
 from guerdon.redemptions.drafts import Drafts
 from guerdon.redemptions.holds import SessionIn
 
@@ -15,11 +16,21 @@ Code = Annotated[str, Meta(min_length=1, max_length=512)]
 TrackingId = Annotated[str, Meta(max_length=512)]
 
 
+class CreditsIn(Struct):
+    """How much of a gift card to use, in minor units; without it, as much as the order takes. `pin` of a card that has
+    one.
+    """
+
+    credits: Annotated[int, Meta(ge=1, le=2**53 - 1)] | None = None
+    pin: GivenPin | None = None
+
+
 class RedeemableIn(Struct):
     """One thing asked for: a voucher by its code or id, a promotion tier or a promotion stack by its id."""
 
     id: Code
     object: Literal["voucher", "promotion_tier", "promotion_stack"] = "voucher"
+    gift: CreditsIn | None = None
 
 
 class Options(Struct):
@@ -194,6 +205,7 @@ class Redemption(Struct):
     discount_amount: int | UnsetType = UNSET
     returned_amount: int | UnsetType = UNSET
     amount: int | UnsetType = UNSET
+    gift: dict[str, int] | UnsetType = UNSET
     voucher: Any = UNSET
     promotion_tier: Any = UNSET
     session: dict[str, Any] | UnsetType = UNSET

@@ -14,6 +14,7 @@ from guerdon.orders.locked import whole_json
 from guerdon.redemptions.shapes import Channel, Redemption, Related, RelatedRedemptions
 from guerdon.vouchers import shape
 from guerdon.vouchers.shape import VoucherRow
+from guerdon.vouchers.store import with_categories, with_values
 
 COLUMNS: LiteralString = """
     r.id, r.object, r.parent_id, r.redemption_id, r.result, r.status, r.failure_code, r.failure_message, r.reason,
@@ -195,6 +196,8 @@ async def _vouchers(conn: db.Db, project_id: str, ids: set[str]) -> dict[str, sh
             columns = dict(record)
             body, campaign = columns.pop("body"), columns.pop("campaign_name")
             found[columns["id"]] = shape.build(VoucherRow(**columns), body, campaign)
+        await with_categories(conn, project_id, list(found.values()))
+        await with_values(conn, project_id, list(found.values()))
     return found
 
 
@@ -206,6 +209,7 @@ def _shown(
     explain: bool,
 ) -> Redemption:
     rollback = row.object == "redemption_rollback"
+    gift = voucher is not None and voucher.type == "GIFT_VOUCHER"
     return Redemption(
         id=row.id,
         object=row.object,
@@ -223,9 +227,10 @@ def _shown(
         customer=customer,
         related_object_type=row.related_object_type,
         related_object_id=row.related_object_id,
-        discount_amount=UNSET if rollback else row.amount,
+        discount_amount=UNSET if rollback or gift else row.amount,
         returned_amount=UNSET if rollback or not row.returned_amount else row.returned_amount,
-        amount=row.amount if rollback else UNSET,
+        amount=row.amount if rollback or gift else UNSET,
+        gift={"amount": row.amount} if gift else UNSET,
         voucher=UNSET if voucher is None else voucher,
         reason=UNSET if row.reason is None else row.reason,
         failure_code=UNSET if row.failure_code is None else row.failure_code,

@@ -8,9 +8,11 @@ from msgspec import UNSET, Meta, UnsetType
 from guerdon.customers import store as customers
 from guerdon.customers.locked import CustomerIn
 from guerdon.kit import clock, paging
+from guerdon.kit.activity import Activities, of_subject
 from guerdon.kit.call import Call, Route
 from guerdon.kit.errors import not_found
 from guerdon.kit.filters import listed
+from guerdon.segments import customers as segment_customers
 from guerdon.segments import edit, store
 from guerdon.segments.members import memberships, moment, would_belong
 
@@ -157,6 +159,21 @@ async def list_segments(
     )
 
 
+async def list_segment_activities(
+    call: Call,
+    segment_id: str,
+    limit: int = 10,
+    order: str = "-created_at",
+    starting_after_id: str | None = None,
+) -> Activities:
+    """List what happened to a segment, the latest first.
+
+    When it was made and changed, and for an auto-update segment who entered and who left.
+    """
+    await _found(call, segment_id)
+    return await of_subject(call.db, call.project_id, segment_id, call.query, call.caller.timezone)
+
+
 async def list_customer_segments(call: Call, customer_id: str) -> CustomerSegments:
     """List the segments a customer is in, by id or source id.
 
@@ -176,6 +193,7 @@ async def list_customer_segments(call: Call, customer_id: str) -> CustomerSegmen
 
 
 ROUTES = [
+    *segment_customers.ROUTES,
     Route(method="GET", path="/v1/segments", handler=list_segments, tag="Segments"),
     Route(method="POST", path="/v1/segments", handler=create_segment, tag="Segments", kind="write"),
     Route(method="GET", path="/v1/segments/{segment_id}", handler=get_segment, tag="Segments"),
@@ -189,6 +207,12 @@ ROUTES = [
         tag="Segments",
         kind="write",
         status=204,
+    ),
+    Route(
+        method="GET",
+        path="/v1/segments/{segment_id}/activities",
+        handler=list_segment_activities,
+        tag="Segments",
     ),
     Route(
         method="GET",

@@ -9,6 +9,7 @@ from guerdon.kit import jobs
 from guerdon.kit.call import Call
 from guerdon.kit.errors import ApiError, Fault, invalid_payload, not_found
 from guerdon.kit.ids import new_id
+from guerdon.kit.outbox import Event, emit
 from guerdon.segments import store
 
 MAX_CUSTOMERS = 20_000
@@ -36,7 +37,7 @@ async def create(
             call.db, call.project_id, "segments.fill", {"segment_id": segment_id},
             request_id=call.request_id, dedupe_key=f"segment:{segment_id}",
         )  # fmt: skip
-    await changed(call.conn, call.project_id, [("segment", segment_id)])
+    await _told(call, "created", segment_id, name)
     return segment_id
 
 
@@ -65,7 +66,7 @@ async def change(call: Call, segment_id: str, name: str | None, filter: dict[str
         check_filter(filter)
     kept = row.filter if filter is None else filter
     await store.update(call.db, call.project_id, segment_id, name or row.name, kept)
-    await changed(call.conn, call.project_id, [("segment", segment_id)])
+    await _told(call, "updated", segment_id, name or row.name)
 
 
 async def remove(call: Call, segment_id: str) -> None:
@@ -88,7 +89,14 @@ async def remove(call: Call, segment_id: str) -> None:
             },
         )
     await store.delete(call.db, call.project_id, segment_id)
+    await _told(call, "deleted", segment_id, row.name)
+
+
+async def _told(call: Call, what: str, segment_id: str, name: str) -> None:
+    """Let snapshots know, and write the event."""
     await changed(call.conn, call.project_id, [("segment", segment_id)])
+    about = {"segment": {"id": segment_id, "name": name, "object": "segment"}}
+    await emit(call.db, call.project_id, [Event(f"segment.{what}", segment_id, data=about)], call.request_id)
 
 
 def check_filter(filter: dict[str, Any]) -> None:

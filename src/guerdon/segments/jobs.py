@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from guerdon.definitions import waiting
 from guerdon.definitions.snapshot import Segment
 from guerdon.kit import clock, db
 from guerdon.kit.ids import ALPHABET, PREFIXES
@@ -134,6 +135,15 @@ async def settle(
         events += [_event("customer.segment.left", one, segment) for one in left]
     if not silent:
         await emit(conn, project_id, events)
+        await waiting.tell(
+            conn,
+            project_id,
+            [
+                {"customer_id": event.customer_id, "segment_id": event.data["segment"]["id"]}
+                for event in events
+                if event.type == "customer.segment.entered" and isinstance(event.data, dict)
+            ],
+        )
 
 
 def _event(type: str, customer_id: str, segment: Segment) -> Event:

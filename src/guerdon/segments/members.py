@@ -16,7 +16,7 @@ from msgspec import UNSET, Struct
 from guerdon.customers import summary
 from guerdon.customers.locked import CustomerIn
 from guerdon.customers.store import CustomerRow
-from guerdon.customers.summary import Summary
+from guerdon.customers.summary import LoyaltySummary, Summary
 from guerdon.definitions.snapshot import Segment
 from guerdon.engine.filter import matches
 from guerdon.engine.operators import MISSING
@@ -46,6 +46,7 @@ class Facts(Struct):
 
     profile: CustomerRow
     summary: Summary | None = None
+    loyalty: LoyaltySummary | None = None
     events: Mapping[str, tuple[int, datetime]] = {}
 
 
@@ -118,6 +119,9 @@ async def gather(
     if found and any(filter.asks("summary.") for filter in filters):
         for customer_id, so_far in (await summary.load(conn, project_id, list(found))).items():
             found[customer_id].summary = so_far
+    if found and any(filter.asks("loyalty.") for filter in filters):
+        for customer_id, all_told in (await summary.tell(conn, project_id, list(found))).items():
+            found[customer_id].loyalty = all_told.loyalty
     types = {_event(clause.field) for filter in filters for clause in filter.clauses} - {None}
     if found and types:
         happened: dict[str, dict[str, tuple[int, datetime]]] = {}
@@ -153,6 +157,8 @@ def _reader(field: str) -> Callable[[Facts], Any]:
         case "summary":
             steps = rest.split(".")
             return lambda facts: _summed(facts.summary, steps)
+        case "loyalty":
+            return lambda facts: _of_loyalty(facts.loyalty, rest)
         case "events":
             return _of_event(field)
         case "created_at" | "updated_at" | "birthdate" | "birthday":
@@ -185,6 +191,18 @@ def _summed(so_far: Summary | None, steps: Sequence[str]) -> Any:
     for step in steps:
         value = getattr(value, step, None)
     return _known(value)
+
+
+def _of_loyalty(told: LoyaltySummary | None, rest: str) -> Any:
+    """``points``, ``referred_customers``, or one of ``campaigns.<name>.…``; no points where there is no program."""
+    if told is None:
+        return MISSING
+    if rest == "points":
+        return told.points if any("points" in one for one in told.campaigns.values()) else MISSING
+    if rest == "referred_customers":
+        return told.referred_customers
+    name, _, what = rest.removeprefix("campaigns.").rpartition(".")
+    return _known(told.campaigns.get(name, {}).get(what))
 
 
 def _known(value: Any) -> Any:

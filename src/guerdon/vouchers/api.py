@@ -9,7 +9,7 @@ from guerdon.kit.call import Call, Route
 from guerdon.kit.errors import invalid_query, not_found
 from guerdon.kit.filters import listed
 from guerdon.kit.paging import page as read_page
-from guerdon.vouchers import edit, imports, store
+from guerdon.vouchers import cards, edit, imports, store
 from guerdon.vouchers.issue import issue
 from guerdon.vouchers.listing import LISTING
 from guerdon.vouchers.requests import VoucherChange, VoucherIn
@@ -174,5 +174,6 @@ ROUTES = [
         tag="Vouchers",
         kind="write",
     ),
+    *cards.ROUTES,
     *imports.ROUTES,
 ]

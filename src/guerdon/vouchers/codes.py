@@ -3,7 +3,10 @@
 import os
 from typing import Any
 
+from msgspec.structs import replace
+
 from guerdon.engine.codes import (
+    GIFT_LENGTH,
     CodeConfig,
     bytes_for,
     capacity,
@@ -43,6 +46,13 @@ def read_config(raw: dict[str, Any] | None, path: str = "code_config") -> CodeCo
         return parse_code_config(raw, path)
     except EngineError as error:
         raise fault_of(error) from None
+
+
+def long_enough(config: CodeConfig, kind: str) -> CodeConfig:
+    """A config that says nothing of the length, as it is for this kind of voucher: what holds money is longer."""
+    if kind == "DISCOUNT_VOUCHER" or config.length is not None or config.pattern is not None:
+        return config
+    return replace(config, length=GIFT_LENGTH)
 
 
 def check_room(config: CodeConfig, wanted: int, path: str, *, case_sensitive: bool = True) -> None:

@@ -6,13 +6,15 @@ from msgspec import UNSET
 from guerdon.kit.call import Call
 from guerdon.kit.errors import Fault, invalid_payload, not_found
 from guerdon.kit.outbox import Event, emit
+from guerdon.ledger import closing
 from guerdon.schemas.check import checked
 from guerdon.validation_rules.assign import forget
 from guerdon.vouchers import store
 from guerdon.vouchers.category import settle
-from guerdon.vouchers.requests import VoucherChange, check_kind
+from guerdon.vouchers.requests import VoucherChange
 from guerdon.vouchers.shape import Voucher
 from guerdon.vouchers.terms import merge, quantity_of
+from guerdon.vouchers.value import no_pin, type_of
 
 
 async def find_locked(call: Call, code: str) -> store.VoucherWithTerms:
@@ -25,10 +27,16 @@ async def find_locked(call: Call, code: str) -> store.VoucherWithTerms:
 
 async def change(call: Call, code: str, data: VoucherChange) -> Voucher:
     """Apply an edit. Raises `ApiError` 400 (`invalid_voucher` for another type of discount), 404."""
-    check_kind(data)
     voucher = await find_locked(call, code)
-    if data.says_terms():
+    type_of(voucher.type, data.gift, data.loyalty_card, data.discount)
+    if data.type not in (None, voucher.type):
+        raise invalid_payload(Fault("type", f"is {voucher.type} and stays so"), key="invalid_voucher")
+    _same_amount(voucher, data)
+    no_pin(data.gift, "")
+    if data.says_terms() or data.gift is not None:
         body = merge(voucher.body, data, call.caller.zone, discount=data.discount, limit=data.redemption)
+        if data.gift is not None and data.gift.effect is not None:
+            body["gift"] = body["gift"] | {"effect": data.gift.effect}
         body = await settle(call.db, call.project_id, data, body)
         voucher.body = body
         voucher.quantity = quantity_of(body)
@@ -52,6 +60,21 @@ async def change(call: Call, code: str, data: VoucherChange) -> Voucher:
     return await _told(call, voucher, "voucher.updated")
 
 
+def _same_amount(voucher: store.VoucherWithTerms, data: VoucherChange) -> None:
+    """What a card was issued with is in the books; more or less goes onto it by its balance."""
+    for name, said in (
+        ("gift.amount", data.gift and data.gift.amount),
+        ("loyalty_card.points", data.loyalty_card and data.loyalty_card.points),
+    ):
+        kept, field = name.split(".")
+        if said is not None and said != (voucher.body.get(kept) or {}).get(field):
+            raise invalid_payload(
+                Fault(
+                    name, "what a card began with stays; POST /v1/vouchers/{code}/balance adds and takes away"
+                )
+            )
+
+
 async def switch(call: Call, code: str, active: bool) -> Voucher:
     """Turn a voucher on or off. Raises `ApiError` 404."""
     voucher = await find_locked(call, code)
@@ -62,7 +85,7 @@ async def switch(call: Call, code: str, active: bool) -> Voucher:
 async def remove(call: Call, code: str, force: bool) -> None:
     """Put a voucher into the bin, where its code stays taken, or erase it. Raises `ApiError` 404.
 
-    With `force` a voucher that lies in the bin is found too.
+    With `force` a voucher that lies in the bin is found too. What is on a card is taken off the books first.
     """
     known = await store.find_any(call.db, call.project_id, code, call.caller.case_sensitive_codes)
     if force and known is not None:
@@ -74,6 +97,9 @@ async def remove(call: Call, code: str, force: bool) -> None:
             raise not_found("voucher", code)
         await store.remove(call.db, call.project_id, known, force=True)
         return
+    if voucher.type != "DISCOUNT_VOUCHER":
+        entries = await closing.take_off(call.conn, call.project_id, (voucher.id,))
+        await emit(call.db, call.project_id, closing.news(entries), call.request_id)
     await store.remove(call.db, call.project_id, voucher.id, force)
     if voucher.campaign_id is not None:
         await store.count_in_campaign(call.db, call.project_id, voucher.campaign_id, -1)

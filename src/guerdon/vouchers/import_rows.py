@@ -12,7 +12,7 @@ from guerdon.kit.csv_files import column_key, elements_of, rows_of
 from guerdon.kit.errors import ApiError, Fault, invalid_payload
 from guerdon.kit.web import payload_error
 from guerdon.vouchers.codes import check_code
-from guerdon.vouchers.requests import VoucherFields, check_kind
+from guerdon.vouchers.requests import VoucherFields
 from guerdon.vouchers.terms import LimitIn
 
 Count = Annotated[int, Meta(ge=0, le=2**53 - 1)]
@@ -111,7 +111,6 @@ def _code_of(element: bytes) -> str:
 
 def _checked(item: ImportItem) -> ImportItem:
     check_code(item.code)
-    check_kind(item)
     return item
 
 
@@ -152,9 +151,9 @@ def _plain(named: dict[str, str], metadata: dict[str, str]) -> dict[str, Any]:
     if "active" in named:
         item["active"] = TRUTH.get(named["active"].lower(), named["active"])
     if "gift" in named:
-        item["gift"] = {"amount": named["gift"]}
+        item["gift"] = {"amount": _whole(named["gift"], "Gift Amount")}
     if "points" in named:
-        item["loyalty_card"] = {"points": named["points"]}
+        item["loyalty_card"] = {"points": _whole(named["points"], "Loyalty Points")}
     redemption = {
         name: _whole(named[place], column)
         for name, place, column in (

@@ -47,13 +47,14 @@ INSERT_TERMS = """
 
 INSERT = """
     insert into vouchers (project_id, id, code, code_key, campaign_id, terms_id, quantity, redeemed_quantity, redeemed_before,
-                          active, additional_info, metadata, generic)
+                          active, additional_info, metadata, type, generic, is_referral_code)
     select $1, new.id, new.code, new.code_key, $2, new.terms_id, new.quantity, new.redeemed_quantity,
-           new.redeemed_quantity, new.active, new.additional_info, new.metadata,
-           exists (select 1 from campaigns c where c.project_id = $1 and c.id = $2 and c.type = 'STANDALONE')
+           new.redeemed_quantity, new.active, new.additional_info, new.metadata, new.type,
+           exists (select 1 from campaigns c where c.project_id = $1 and c.id = $2 and c.type = 'STANDALONE'),
+           exists (select 1 from campaigns c where c.project_id = $1 and c.id = $2 and c.campaign_type = 'REFERRAL_PROGRAM')
     from unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::bigint[], $9::boolean[], $10::text[],
-                $11::jsonb[])
-         as new (id, code, code_key, terms_id, quantity, redeemed_quantity, active, additional_info, metadata)
+                $11::jsonb[], $12::text[])
+         as new (id, code, code_key, terms_id, quantity, redeemed_quantity, active, additional_info, metadata, type)
     on conflict (project_id, code_key) do nothing
     returning id
 """
@@ -82,6 +83,7 @@ class New(msgspec.Struct, kw_only=True):
     id: str
     code: str
     code_key: str
+    type: str = "DISCOUNT_VOUCHER"
     terms_id: str | None
     quantity: int | None
     redeemed_quantity: int
@@ -161,6 +163,7 @@ async def insert(conn: db.Db, project_id: str, campaign_id: str | None, rows: li
         [row.active for row in rows],
         [row.additional_info for row in rows],
         [row.metadata for row in rows],
+        [row.type for row in rows],
     )
     return {record["id"] for record in written}
 

@@ -22,8 +22,10 @@ from guerdon.schemas.values import Schemas
 from guerdon.vouchers import import_sets
 from guerdon.vouchers.category import settled
 from guerdon.vouchers.import_rows import ImportItem, Line, lines_of_csv, lines_of_json
+from guerdon.vouchers.sale import void
 from guerdon.vouchers.store import code_key, count_in_campaign
 from guerdon.vouchers.terms import merge, quantity_of
+from guerdon.vouchers.value import is_on_sale, kind_of, no_pin, open_cards, type_of, value_of
 
 KIND = "voucher.import"
 SHOWN_FAILURES = 100
@@ -180,9 +182,17 @@ class Step:
         if old is not None and ground is not None and old.campaign_id != self.asked.campaign_id:
             raise _failed("code", "is taken by a voucher outside this campaign")
         base = old.body if old is not None else ground.body if ground is not None else {}
-        if "discount" not in base and item.discount is None:
+        kind = type_of(kind_of(base) if base else item.type, item.gift, item.loyalty_card, item.discount)
+        if base and item.type not in (None, kind):
+            raise _failed("type", f"is {kind} and stays so")
+        if kind == "DISCOUNT_VOUCHER" and "discount" not in base and item.discount is None:
             raise _failed("discount", "a discount voucher needs its discount")
+        if kind == "LOYALTY_CARD" and ground is None and old is None:
+            raise _failed("type", "a loyalty card belongs to a loyalty program")
         body = merge(base, item, self.zone, discount=item.discount, limit=item.redemption)
+        if old is None and (not base or item.gift is not None or item.loyalty_card is not None):
+            body |= value_of(kind, item.gift, item.loyalty_card, on_sale=is_on_sale(base))
+        no_pin(item.gift, "")
         body = settled(item, body, self.categories)
         said = item.metadata or {}
         metadata = said if old is None else old.metadata | said
@@ -222,16 +232,19 @@ class Step:
                 import_sets.New(
                     id=voucher_id,
                     code=item.code,
+                    type=kind_of(body),
                     code_key=key,
                     terms_id=None if follows else self.terms[_BODY.encode(body)],
                     quantity=None if follows else quantity_of(body),
                     redeemed_quantity=item.redeemed(),
-                    active=item.active is not False,
+                    active=item.active is not False and not is_on_sale(body),
                     additional_info=item.additional_info or None,
                     metadata=item.metadata or {},
                 )
             )
         written = await import_sets.insert(self.conn, self.project_id, self.asked.campaign_id, rows)
+        fresh = ((row.id, bodies[row.code_key]) for row in rows if row.id in written)
+        await open_cards(self.conn, self.project_id, self.asked.campaign_id, fresh)
         for row in rows:
             line = lines[row.code_key]
             if row.id in written:
@@ -279,4 +292,4 @@ def _failed(path: str, message: str) -> ApiError:
     return invalid_payload(Fault(path, message))
 
 
-JOBS: dict[str, JobHandler] = {KIND: import_vouchers}
+JOBS: dict[str, JobHandler] = {KIND: import_vouchers, "cards.void": void}

@@ -4,11 +4,8 @@ from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from guerdon.kit.errors import Fault, invalid_payload
 from guerdon.vouchers.terms import LimitIn, Metadata, Name, Text, WindowsIn
-
-NOT_YET = "is not available yet; discount vouchers (DISCOUNT_VOUCHER) are"
-TYPES = ("DISCOUNT_VOUCHER", "GIFT_VOUCHER", "LOYALTY_CARD")
+from guerdon.vouchers.value import GiftIn, PointsIn
 
 
 class VoucherFields(WindowsIn, kw_only=True):
@@ -16,8 +13,8 @@ class VoucherFields(WindowsIn, kw_only=True):
 
     type: Annotated[str, Meta(max_length=64)] | None = None
     discount: dict[str, Any] | None = None
-    gift: dict[str, Any] | None = None
-    loyalty_card: dict[str, Any] | None = None
+    gift: GiftIn | None = None
+    loyalty_card: PointsIn | None = None
     redemption: LimitIn | UnsetType | None = UNSET
     active: bool | None = None
     additional_info: Text | UnsetType | None = UNSET
@@ -55,14 +52,3 @@ class ImportAccepted(Struct):
     """The async action that does the work; GET /v1/async-actions/{id} tells how far it is."""
 
     async_action_id: str
-
-
-def check_kind(data: VoucherFields) -> None:
-    """Raise `ApiError` 400 for vouchers of a kind that is not there."""
-    if data.type is not None and data.type not in TYPES:
-        raise invalid_payload(Fault("type", "must be one of " + ", ".join(TYPES)))
-    if data.type not in (None, "DISCOUNT_VOUCHER"):
-        raise invalid_payload(Fault("type", f"{data.type} {NOT_YET}"))
-    for name in ("gift", "loyalty_card"):
-        if getattr(data, name) is not None:
-            raise invalid_payload(Fault(name, NOT_YET))

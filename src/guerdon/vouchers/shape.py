@@ -10,6 +10,7 @@ from urllib.parse import quote
 from msgspec import UNSET, Struct, UnsetType
 
 from guerdon.kit.clock import iso
+from guerdon.vouchers.value import GiftOut, Held, PointsOut, promised
 
 COLUMNS: LiteralString = """
     v.id, v.code, v.type, v.campaign_id, v.terms_id, v.active, v.quantity, v.redeemed_quantity,
@@ -48,6 +49,8 @@ class RedemptionCount(Struct, kw_only=True, gc=False):
 
     quantity: int | None
     redeemed_quantity: int
+    redeemed_amount: int | UnsetType = UNSET
+    redeemed_points: int | UnsetType = UNSET
     object: Literal["list"] = "list"
     url: str
 
@@ -81,8 +84,8 @@ class Voucher(Struct, kw_only=True, gc=False):
     categories: list[dict[str, Any]] = []
     type: str
     discount: dict[str, Any] | None
-    gift: None = None
-    loyalty_card: None = None
+    gift: GiftOut | None = None
+    loyalty_card: PointsOut | None = None
     start_date: str | None
     expiration_date: str | None
     validity_timeframe: dict[str, Any] | None
@@ -99,6 +102,16 @@ class Voucher(Struct, kw_only=True, gc=False):
     redemption: RedemptionCount
     publish: PublicationCount
     object: Literal["voucher"] = "voucher"
+
+    def show(self, held: Held) -> None:
+        """Put in what the card holds."""
+        if self.type == "GIFT_VOUCHER":
+            assert self.gift is not None
+            self.gift = held.gift({"gift": {"effect": self.gift.effect}})
+            self.redemption.redeemed_amount = held.redeemed
+        else:
+            self.loyalty_card = held.points()
+            self.redemption.redeemed_points = held.redeemed
 
 
 def build(row: VoucherRow, body: dict[str, Any], campaign: str | None) -> Voucher:
@@ -120,6 +133,8 @@ def build(row: VoucherRow, body: dict[str, Any], campaign: str | None) -> Vouche
         category_id=row.category_id or read("category_id"),
         type=row.type,
         discount=read("discount"),
+        gift=promised(body) if row.type == "GIFT_VOUCHER" else None,
+        loyalty_card=PointsOut(0, 0) if row.type == "LOYALTY_CARD" else None,
         start_date=read("start_date"),
         expiration_date=read("expiration_date"),
         validity_timeframe=read("validity_timeframe"),

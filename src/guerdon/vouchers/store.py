@@ -11,6 +11,7 @@ from guerdon.kit import db
 from guerdon.kit.ids import new_id
 from guerdon.validation_rules import assign
 from guerdon.validation_rules.store import assignments_of
+from guerdon.vouchers import value
 from guerdon.vouchers.shape import COLUMNS, RuleAssignments, Voucher, VoucherRow, build
 
 
@@ -50,9 +51,11 @@ INSERT_TERMS = """
 
 INSERT = """
     insert into vouchers (project_id, id, code, code_key, campaign_id, terms_id, active, quantity, category, category_id,
-                          additional_info, metadata, generic)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12,
-            exists (select 1 from campaigns c where c.project_id = $1 and c.id = $5 and c.type = 'STANDALONE'))
+                          additional_info, metadata, type, generic, is_referral_code)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,
+            exists (select 1 from campaigns c where c.project_id = $1 and c.id = $5 and c.type = 'STANDALONE'),
+            exists (select 1 from campaigns c
+                    where c.project_id = $1 and c.id = $5 and c.campaign_type = 'REFERRAL_PROGRAM'))
     on conflict (project_id, code_key) do nothing
 """
 
@@ -96,6 +99,7 @@ class NewVoucher(msgspec.Struct, kw_only=True):
 
     id: str
     code: str
+    type: str = "DISCOUNT_VOUCHER"
     campaign_id: str | None = None
     terms_id: str | None = None
     quantity: int | None = None
@@ -149,6 +153,7 @@ async def insert(conn: db.Db, project_id: str, voucher: NewVoucher, case_sensiti
             voucher.category_id,
             voucher.additional_info,
             voucher.metadata,
+            voucher.type,
         )
     )
 
@@ -191,7 +196,8 @@ async def find_campaign(conn: db.Db, project_id: str, campaign: str) -> Campaign
 
 
 async def with_rules(conn: db.Db, project_id: str, vouchers: Sequence[Voucher]) -> list[Voucher]:
-    """The vouchers with their validation rules shown, their own, then their campaigns', and their categories."""
+    """The vouchers with their validation rules shown, their own, then their campaigns', their categories, and what
+    is on cards."""
     owners = [owner for v in vouchers for owner in (v.id, v.campaign_id) if owner is not None]
     found = await assignments_of(conn, project_id, owners)
     for voucher in vouchers:
@@ -199,11 +205,23 @@ async def with_rules(conn: db.Db, project_id: str, vouchers: Sequence[Voucher]) 
         if rows:
             data = tuple(msgspec.to_builtins(assign.shape(row)) for row in rows)
             voucher.validation_rules_assignments = RuleAssignments(data=data, total=len(data))
-    await _with_categories(conn, project_id, vouchers)
+    await with_categories(conn, project_id, vouchers)
+    await with_values(conn, project_id, vouchers)
     return list(vouchers)
 
 
-async def _with_categories(conn: db.Db, project_id: str, vouchers: Sequence[Voucher]) -> None:
+async def with_values(conn: db.Db, project_id: str, vouchers: Sequence[Voucher]) -> None:
+    """Show what is on those that are cards."""
+    cards = [voucher for voucher in vouchers if voucher.type != "DISCOUNT_VOUCHER"]
+    if not cards:
+        return
+    found = await value.held(conn, project_id, [voucher.id for voucher in cards])
+    for voucher in cards:
+        if (held := found.get(voucher.id)) is not None:
+            voucher.show(held)
+
+
+async def with_categories(conn: db.Db, project_id: str, vouchers: Sequence[Voucher]) -> None:
     """Show what is known of their categories; an id that is gone is shown as no category."""
     if any(voucher.category_id is not None for voucher in vouchers):
         known = {row.id: row for row in await categories.all_of(conn, project_id)}

@@ -58,10 +58,12 @@ class Upload:
         self._file.close()
 
 
-async def accept_json(call: Call, kind: str, action_type: str, payload: dict[str, Any], status: int) -> Reply:
-    """Take a JSON array as a job. Raises `ApiError` 400, 413, 415."""
+async def accept_json(
+    call: Call, kind: str, action_type: str, payload: dict[str, Any], status: int, limit: int | None = None
+) -> Reply:
+    """Take a JSON array as a job, of at most so many bytes. Raises `ApiError` 400, 413, 415."""
     _check_content_type(call, "application/json")
-    return await _accept(call, kind, action_type, payload | {"format": "json"}, status, _json_body)
+    return await _accept(call, kind, action_type, payload | {"format": "json"}, status, _json_body, limit)
 
 
 async def accept_csv(call: Call, kind: str, action_type: str, payload: dict[str, Any], status: int) -> Reply:
@@ -77,9 +79,10 @@ async def _accept(
     payload: dict[str, Any],
     status: int,
     read: Callable[[Call, Upload], Awaitable[None]],
+    limit: int | None = None,
 ) -> Reply:
     key = call.idempotency_key
-    upload = Upload(call.state.settings.import_limit)
+    upload = Upload(limit or call.state.settings.import_limit)
     try:
         await read(call, upload)
         call.body = upload.mark()

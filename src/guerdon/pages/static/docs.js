@@ -45,7 +45,7 @@ async function show() {
       dom_id: "#operations",
       deepLinking: true,
       filter: true,
-      docExpansion: "list",
+      docExpansion: "none",
       defaultModelsExpandDepth: 0,
       displayRequestDuration: true,
       persistAuthorization: false,

@@ -56,7 +56,7 @@ export const titleOf = (id) => promotion(id)?.name ?? id;
 /** A text of the API with names in the place of ids. */
 export function named(text) {
   const names = [...Object.entries(state.shop.names), ...state.shop.promotions.map((one) => [one.id, one.name])];
-  return names.reduce((said, [id, name]) => said.replaceAll(id, name), String(text));
+  return names.reduce((said, [id, name]) => said.replaceAll(`${name} (${id})`, name).replaceAll(id, name), String(text));
 }
 
 const share = (amount, quantity, of) => Math.floor((2 * amount * quantity + of) / (2 * of));

@@ -145,6 +145,7 @@ export function told(step) {
     case "formula": return `${facts.formula} comes to ${facts.comes_to}`;
     case "formula_fallback": return `${facts.value} cannot be worked out (${facts.why}), so the fixed value stands: ${result}`;
     case "free_units": return `${facts.free} free${facts.added ? `, ${facts.added} of them put in` : ""}: ${result}`;
+    case "replaced_units": return `${facts.replaced} replaced by ${facts.added}: ${result}`;
     case "cap": return `${CAPS[facts.cap] ?? "capped at"} ${result} (was ${dollars(facts.before)})`;
     default: return `${words(step.step)}: ${result}`;
   }

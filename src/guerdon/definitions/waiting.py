@@ -1,0 +1,63 @@
+"""Telling loyalty programs what happened: a job, written in the transaction that made it happen.
+
+Slices below loyalty know nothing of it but this: that there may be programs to tell.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from guerdon.kit import db
+from guerdon.kit.ids import new_id, new_ids
+
+EARN, EARN_AGAIN, LEAVE = "loyalty.earn", "loyalty.earn_again", "loyalty.leave"
+
+TELL = """
+    insert into jobs (project_id, id, kind, payload)
+    select $1, t.id, $2, t.payload from unnest($3::text[], $4::jsonb[]) as t (id, payload)
+    where exists (
+        select from loyalty_programs p
+        join loyalty_assignments a on a.project_id = p.project_id and a.program_id = p.id and a.kind = 'earning_rule'
+        where p.project_id = $1 and p.status = 'ACTIVE'
+    )
+"""
+
+TELL_AGAIN = """
+    insert into jobs (project_id, id, kind, payload)
+    select $1, t.id, $2, jsonb_build_object('order_id', t.order_id)
+    from unnest($3::text[], $4::text[]) as t (id, order_id)
+    where exists (select from loyalty_earnings e where e.project_id = $1 and e.order_id = t.order_id)
+"""
+
+TELL_LEFT = """
+    insert into jobs (project_id, id, kind, payload)
+    select $1, $2, $3, jsonb_build_object('customer_id', $4::text)
+    where exists (
+        select from loyalty_members m where m.project_id = $1 and m.customer_id = $4 and m.status <> 'DELETED'
+    )
+"""
+
+
+async def tell(conn: db.Db, project_id: str, happened: Sequence[Mapping[str, Any]]) -> None:
+    """Have rules look at what happened, if there is a program that has any.
+
+    Each is ``{order_id}`` of an order that became PAID, ``{customer_id, segment_id}`` of somebody who entered, or
+    ``{customer_id, event_id, schema_id, name, metadata}`` of a custom event.
+    """
+    if happened:
+        ids = new_ids("job", len(happened))
+        await db.execute(conn, TELL, project_id, EARN, ids, [dict(one) for one in happened])
+
+
+async def tell_again(conn: db.Db, project_id: str, order_ids: Sequence[str]) -> None:
+    """Have what was earned for orders decided again, since less of them stands than before.
+
+    The caller holds the orders' locks, as those who earn do: what has not been earned yet will see them as they stand.
+    """
+    if order_ids:
+        ids = new_ids("job", len(order_ids))
+        await db.execute(conn, TELL_AGAIN, project_id, EARN_AGAIN, ids, list(order_ids))
+
+
+async def tell_left(conn: db.Db, project_id: str, customer_id: str) -> None:
+    """Have a customer who is deleted leave all programs."""
+    await db.execute(conn, TELL_LEFT, project_id, new_id("job"), LEAVE, customer_id)

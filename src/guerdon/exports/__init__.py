@@ -1,0 +1,1 @@
+"""Exports: tables written as CSV by a job, and downloaded."""

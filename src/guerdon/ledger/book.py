@@ -1,0 +1,249 @@
+"""The book of a transaction: cards under lock with their lots, and the entries made on them, written as sets.
+
+Everybody who moves value opens a book with the cards concerned, acts on them with engine/ledger.py, enters what came
+of it, and closes the book in the same transaction. Cards are locked after vouchers and before tallies, by id.
+"""
+
+from collections.abc import Collection, Iterable
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from msgspec import Struct, field
+
+from guerdon.engine.ledger import Card, Entry, Lot, Part, SpendOrder
+from guerdon.kit import db
+from guerdon.kit.ids import new_id
+from guerdon.kit.jobs import enqueue
+
+LOOK = """
+    select c.id, c.unit, c.campaign_id, c.balance, c.debt, c.seq, c.head, c.issued, c.redeemed, c.refunded, c.expired,
+           c.removed, c.transferred, c.cashed_out, c.pinned, k.options ->> 'spend_order' as spend_order
+    from unnest($2::text[]) as w (id) join cards c on c.project_id = $1 and c.id = w.id
+    left join campaigns k on k.project_id = $1 and k.id = c.campaign_id
+    order by c.id
+"""
+LOCK = LOOK + " for update of c"
+
+# A statement of its own, so that it sees what whoever held the card before has left there.
+LOTS = """
+    select l.card_id, l.id, l.granted, l.remaining, l.created_at, l.starts_at, l.expires_at, l.entry_id, l.parent
+    from unnest($2::text[]) as w (id) join card_lots l on l.project_id = $1 and l.card_id = w.id
+    where l.remaining > 0 or l.id = any($3::text[])
+"""
+
+OF_REDEMPTIONS = """
+    select e.id, e.card_id, e.seq, e.type, e.amount, e.balance, e.total, e.parts, e.created_at as at, e.hash, e.related_id,
+           e.redemption_id, e.order_id, e.cause_id
+    from unnest($2::text[]) as w (id) join card_entries e on e.project_id = $1 and e.redemption_id = w.id
+    order by e.card_id, e.seq
+"""
+
+WRITE_CARDS = """
+    update cards c
+    set balance = t.balance, debt = t.debt, seq = t.seq, head = t.head, issued = t.issued, redeemed = t.redeemed,
+        refunded = t.refunded, expired = t.expired, removed = t.removed, transferred = t.transferred,
+        cashed_out = t.cashed_out
+    from unnest($2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bytea[], $7::bigint[], $8::bigint[],
+                $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[])
+        as t (id, balance, debt, seq, head, issued, redeemed, refunded, expired, removed, transferred, cashed_out)
+    where c.project_id = $1 and c.id = t.id
+"""
+
+WRITE_LOTS = """
+    update card_lots l set remaining = t.remaining
+    from unnest($2::text[], $3::text[], $4::bigint[]) as t (card_id, id, remaining)
+    where l.project_id = $1 and l.card_id = t.card_id and l.id = t.id
+"""
+
+CARD_COLUMNS = (
+    "project_id", "id", "unit", "campaign_id", "balance", "debt", "seq", "head", "issued", "redeemed", "refunded",
+    "expired", "removed", "transferred", "cashed_out", "opened_at",
+)  # fmt: skip
+LOT_COLUMNS = (
+    "project_id", "card_id", "id", "granted", "remaining", "created_at", "starts_at", "expires_at", "entry_id", "parent",
+)  # fmt: skip
+ENTRY_COLUMNS = (
+    "project_id", "card_id", "seq", "id", "type", "amount", "balance", "total", "parts", "related_id", "redemption_id", "order_id",
+    "cause_id", "unit", "campaign_id", "hash", "created_at",
+)  # fmt: skip
+NOTE_COLUMNS = ("project_id", "entry_id", "source_id", "reason", "source")
+
+_PARTS = msgspec.json.Encoder()
+_READ_PARTS = msgspec.json.Decoder(list[tuple[str, int]])
+
+
+class Note(Struct, gc=False):
+    """What somebody wrote about an entry."""
+
+    entry_id: str
+    source_id: str | None = None
+    reason: str | None = None
+    source: str | None = None
+
+
+class Book(Struct):
+    """Cards by id, and what was done to them since they were read. `campaigns` are those of the cards, `pinned` the
+    cards that have a PIN, `orders` in which order their lots are spent where the campaign says so.
+    """
+
+    cards: dict[str, Card] = field(default_factory=dict)
+    campaigns: dict[str, str | None] = field(default_factory=dict)
+    entries: list[Entry] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+    pinned: set[str] = field(default_factory=set)
+    orders: dict[str, SpendOrder] = field(default_factory=dict)
+    opened: set[str] = field(default_factory=set)
+    seen_lots: dict[str, int] = field(default_factory=dict)
+
+    def open(self, card_id: str, unit: str, campaign_id: str | None) -> Card:
+        """A new card, with nothing on it."""
+        assert card_id not in self.cards
+        card = self.cards[card_id] = Card(id=card_id, unit=unit)
+        self.campaigns[card_id] = campaign_id
+        self.opened.add(card_id)
+        return card
+
+    def order_of(self, card_id: str) -> SpendOrder:
+        """In which order a card's lots are spent."""
+        return self.orders.get(card_id, "SOONEST_EXPIRING")
+
+    def enter(self, entries: Iterable[Entry | None], note: Note | None = None) -> None:
+        """Keep entries to be written; `note` is about the first of them."""
+        made = [entry for entry in entries if entry is not None]
+        self.entries.extend(made)
+        if made and note is not None:
+            note.entry_id = made[0].id
+            self.notes.append(note)
+
+
+def entry_ids(lots: int = 1) -> list[tuple[str, str]]:
+    """Ids for entries, each with one for the lot that it grants."""
+    return [(new_id("card_entry"), new_id("lot")) for _ in range(lots)]
+
+
+async def load(
+    conn: db.Db, project_id: str, ids: Collection[str], *, lock: bool, lots: Collection[str] = ()
+) -> Book:
+    """The cards of these ids with the lots that hold something, and those named in `lots` besides.
+
+    Ids that are no cards are left out. With `lock` nobody else moves anything on them until the transaction ends.
+    """
+    book = Book()
+    if not ids:
+        return book
+    await add(conn, project_id, book, ids, lock=lock, lots=lots)
+    return book
+
+
+async def add(
+    conn: db.Db, project_id: str, book: Book, ids: Collection[str], *, lock: bool, lots: Collection[str] = ()
+) -> None:
+    """Read more cards into a book. Under `lock` all cards of a transaction are to be read at once."""
+    for record in await db.records(conn, LOCK if lock else LOOK, project_id, sorted(ids)):
+        card = dict(record)
+        book.campaigns[card["id"]] = card.pop("campaign_id")
+        if card.pop("pinned"):
+            book.pinned.add(card["id"])
+        if (order := card.pop("spend_order")) is not None:
+            book.orders[card["id"]] = order
+        book.cards[card["id"]] = Card(**card)
+    if book.cards:
+        for record in await db.records(conn, LOTS, project_id, list(book.cards), list(lots)):
+            row = dict(record)
+            card_id = row.pop("card_id")
+            lot = Lot(**row)
+            book.cards[card_id].lots[lot.id] = lot
+            book.seen_lots[lot.id] = lot.remaining
+
+
+async def entries_of(conn: db.Db, project_id: str, redemption_ids: Collection[str]) -> list[Entry]:
+    """The entries that redemptions and their rollbacks made, in the order they were made on each card."""
+    found: list[Entry] = []
+    for record in await db.records(conn, OF_REDEMPTIONS, project_id, list(redemption_ids)):
+        row = dict(record)
+        row["parts"] = tuple(Part(lot, amount) for lot, amount in _READ_PARTS.decode(row["parts"]))
+        found.append(Entry(**row))
+    return found
+
+
+async def write(conn: db.Conn, project_id: str, book: Book, now: datetime, *, follow: bool = True) -> None:
+    """Write what was done. The tables' CHECKs say once more that it adds up.
+
+    Unless somebody else looks after that, members' tiers `follow` what happened to their points, by a job.
+    """
+    if not book.entries and not book.opened:
+        return
+    touched = {entry.card_id for entry in book.entries}
+    opened = [card for name, card in sorted(book.cards.items()) if name in book.opened]
+    if opened:
+        rows = [(project_id, c.id, c.unit, book.campaigns[c.id], *_sums(c), now) for c in opened]
+        await db.insert(conn, "cards", CARD_COLUMNS, rows)
+    changed = [card for name, card in sorted(book.cards.items()) if name in touched - book.opened]
+    if changed:
+        columns = [list(column) for column in zip(*(_sums(card) for card in changed), strict=True)]
+        await db.execute(conn, WRITE_CARDS, project_id, [card.id for card in changed], *columns)
+    await _write_lots(conn, project_id, [*opened, *changed], book)
+    rows = [
+        (
+            project_id, e.card_id, e.seq, e.id, e.type, e.amount, e.balance, e.total,
+            _PARTS.encode([(part.lot, part.amount) for part in e.parts]).decode(), e.related_id, e.redemption_id,
+            e.order_id, e.cause_id, book.cards[e.card_id].unit, book.campaigns[e.card_id], e.hash, e.at,
+        )
+        for e in book.entries
+    ]  # fmt: skip
+    await db.insert(conn, "card_entries", ENTRY_COLUMNS, rows)
+    if follow:
+        await _follow(conn, project_id, book, now)
+    if book.notes:
+        notes = [(project_id, n.entry_id, n.source_id, n.reason, n.source) for n in book.notes]
+        await db.insert(conn, "card_notes", NOTE_COLUMNS, notes)
+
+
+async def _follow(conn: db.Conn, project_id: str, book: Book, now: datetime) -> None:
+    """Have tiers decided anew where points moved, and let go what came back into lots that had ended."""
+    points = [entry for entry in book.entries if book.cards[entry.card_id].unit != "credits"]
+    jobs: list[tuple[str, dict[str, Any]]] = []
+    if points:
+        spent = {entry.card_id for entry in points if entry.type == "POINTS_REDEMPTION"}
+        told = {"cards": sorted({entry.card_id for entry in points}), "spent": sorted(spent)}
+        jobs.append(("loyalty.follow", told))
+    late = {entry.card_id for entry in book.entries if entry.amount > 0 and _ended(book, entry, now)}
+    if late:
+        jobs.append(("cards.lapse", {"cards": sorted(late)}))
+    for kind, payload in jobs:
+        await enqueue(conn, project_id, kind, payload)
+
+
+def _ended(book: Book, entry: Entry, now: datetime) -> bool:
+    lots = (book.cards[entry.card_id].lots.get(part.lot) for part in entry.parts)
+    return any(lot is not None and lot.expires_at is not None and lot.expires_at <= now for lot in lots)
+
+
+def _sums(card: Card) -> tuple[int | bytes, ...]:
+    return (
+        card.balance, card.debt, card.seq, card.head, card.issued, card.redeemed, card.refunded, card.expired,
+        card.removed, card.transferred, card.cashed_out,
+    )  # fmt: skip
+
+
+async def _write_lots(conn: db.Conn, project_id: str, cards: list[Card], book: Book) -> None:
+    new: list[tuple[object, ...]] = []
+    moved: list[tuple[str, str, int]] = []
+    for card in cards:
+        for lot in card.lots.values():
+            before = book.seen_lots.get(lot.id)
+            if before is None:
+                new.append(
+                    (
+                        project_id, card.id, lot.id, lot.granted, lot.remaining, lot.created_at, lot.starts_at,
+                        lot.expires_at, lot.entry_id, lot.parent,
+                    )
+                )  # fmt: skip
+            elif before != lot.remaining:
+                moved.append((card.id, lot.id, lot.remaining))
+    if new:
+        await db.insert(conn, "card_lots", LOT_COLUMNS, new)
+    if moved:
+        card_ids, lots, remaining = zip(*sorted(moved), strict=True)
+        await db.execute(conn, WRITE_LOTS, project_id, list(card_ids), list(lots), list(remaining))

@@ -1,0 +1,189 @@
+"""The entries of cards as callers list them: what moved, why, and what it left."""
+
+from datetime import datetime
+from typing import Literal, LiteralString
+
+from msgspec import UNSET, Struct, UnsetType
+
+from guerdon.engine.ledger import COUNTERS
+from guerdon.kit import db
+from guerdon.kit.clock import iso
+from guerdon.kit.paging import Field, Listing, page
+
+COLUMNS: LiteralString = """
+    e.id, e.card_id, e.campaign_id, e.unit, e.type, e.amount, e.balance, e.total, e.related_id, e.redemption_id, e.order_id,
+    e.cause_id, e.created_at, n.source_id, n.reason, n.source, o.source_id as order_source_id
+"""
+SOURCE: LiteralString = "card_entries e"
+JOINS: dict[str, LiteralString] = {
+    "n": "left join card_notes n on n.project_id = e.project_id and n.entry_id = e.id",
+    "o": "left join orders o on o.project_id = e.project_id and o.id = e.order_id",
+}
+FIELDS = {
+    "id": Field("e.id"),
+    "voucher_id": Field("e.card_id"),
+    "campaign_id": Field("e.campaign_id"),
+    "type": Field("e.type"),
+    "amount": Field("e.amount", "number"),
+    "balance": Field("e.balance", "number"),
+    "related_transaction_id": Field("e.related_id"),
+    "source_id": Field("n.source_id"),
+    "reason": Field("n.reason"),
+    "source": Field("n.source"),
+    "created_at": Field("e.created_at", "date"),
+}
+
+# On one card the order of entries is that of their numbers.
+OF_CARD = Listing(
+    name="data",
+    columns=COLUMNS,
+    source=SOURCE,
+    joins=JOINS,
+    where="e.project_id = $1 and e.card_id = $2",
+    id="e.id",
+    fields=FIELDS,
+    sorts={"created_at": "e.seq", "id": "e.seq"},
+)
+OF_CAMPAIGN = Listing(
+    name="data",
+    columns=COLUMNS,
+    source=SOURCE,
+    joins=JOINS,
+    where="e.project_id = $1 and e.campaign_id = $2",
+    id="e.id",
+    fields=FIELDS,
+    sorts={"created_at": "e.created_at", "id": "e.created_at"},
+)
+
+BY_HAND = ("CREDITS_ADDITION", "CREDITS_REMOVAL", "POINTS_ADDITION", "POINTS_REMOVAL", "CREDITS_CASH_OUT")
+
+
+class EntryRow(Struct, gc=False):
+    """An entry with what stands beside it."""
+
+    id: str
+    card_id: str
+    campaign_id: str | None
+    unit: str
+    type: str
+    amount: int
+    balance: int
+    total: int
+    related_id: str | None
+    redemption_id: str | None
+    order_id: str | None
+    cause_id: str | None
+    created_at: datetime
+    source_id: str | None
+    reason: str | None
+    source: str | None
+    order_source_id: str | None
+
+
+class Ref(Struct, omit_defaults=True):
+    """A thing by its id."""
+
+    id: str
+    source_id: str | None = None
+    type: str | None = None
+
+
+class Balance(Struct, kw_only=True):
+    """What was moved (`amount`, signed), what is there after it, and `total`: what would be, had nothing been redeemed."""
+
+    type: Literal["gift_voucher", "loyalty_card"]
+    total: int
+    object: Literal["balance"] = "balance"
+    amount: int | UnsetType = UNSET
+    points: int | UnsetType = UNSET
+    balance: int
+    operation_type: Literal["MANUAL", "AUTOMATIC"]
+    related_object: Ref
+
+
+class Details(Struct, kw_only=True):
+    """What belongs to a transaction."""
+
+    balance: Balance
+    order: Ref | UnsetType = UNSET
+    redemption: Ref | UnsetType = UNSET
+    rollback: Ref | UnsetType = UNSET
+    earning_rule: Ref | UnsetType = UNSET
+
+
+class Transaction(Struct, kw_only=True):
+    """An entry as answered. `account` is the account of the books that it moved value from or to."""
+
+    id: str
+    source_id: str | None
+    voucher_id: str
+    campaign_id: str | None
+    source: str | None
+    reason: str | None
+    type: str
+    account: str
+    details: Details
+    related_transaction_id: str | None
+    created_at: str
+
+
+class Transactions(Struct, kw_only=True):
+    """A page of transactions, newest first; `more_starting_after` is the id to go on behind."""
+
+    object: Literal["list"] = "list"
+    data_ref: Literal["data"] = "data"
+    data: list[Transaction]
+    total: int
+    has_more: bool
+    more_starting_after: str | None
+
+
+async def transactions(
+    conn: db.Db, project_id: str, listing: Listing, of: str, query: list[tuple[str, str]], zone: str
+) -> Transactions:
+    """One page of a card's or a campaign's transactions. Raises `ApiError` 400 for a query that cannot be."""
+    found = await page(conn, EntryRow, listing, project_id, query, args=(of,), zone=zone)
+    return Transactions(
+        data=[shape(row) for row in found.rows],
+        total=found.total,
+        has_more=found.has_more,
+        more_starting_after=found.more_starting_after,
+    )
+
+
+def shape(row: EntryRow) -> Transaction:
+    """An entry's answer."""
+    credits = row.unit == "credits"
+    balance = Balance(
+        type="gift_voucher" if credits else "loyalty_card",
+        total=row.total,
+        balance=row.balance,
+        operation_type="MANUAL" if row.type in BY_HAND else "AUTOMATIC",
+        related_object=Ref(row.card_id, type="voucher"),
+    )
+    if credits:
+        balance.amount = row.amount
+    else:
+        balance.points = row.amount
+    details = Details(balance=balance)
+    if row.order_id is not None:
+        details.order = Ref(row.order_id, row.order_source_id)
+    if row.redemption_id is not None:
+        details.redemption = Ref(row.redemption_id)
+        if row.cause_id is not None and row.cause_id.startswith("rr_"):
+            details.rollback = Ref(row.cause_id)
+    if row.cause_id is not None and row.cause_id.startswith("lern_"):
+        details.earning_rule = Ref(row.cause_id.removeprefix("l"))  # as the older API calls it
+    return Transaction(
+        id=row.id,
+        source_id=row.source_id,
+        voucher_id=row.card_id,
+        campaign_id=row.campaign_id,
+        source=row.source,
+        reason=row.reason,
+        type=row.type,
+        account=COUNTERS[row.type],
+        details=details,
+        related_transaction_id=row.related_id,
+        created_at=iso(row.created_at),
+    )

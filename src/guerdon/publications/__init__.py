@@ -1,0 +1,1 @@
+"""Publications: which code was given to which customer."""
