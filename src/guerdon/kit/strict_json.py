@@ -15,7 +15,8 @@ from guerdon.kit.errors import ApiError, Fault, invalid_payload
 MAX_DEPTH = 32
 MAX_INTEGER = 2**53 - 1
 
-_STRINGS = re.compile(rb'"(?:[^"\\]+|\\.)*"')
+# Possessive: a string that never ends is given up at once, and not tried in all the ways there are to cut it up.
+_STRINGS = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 _BRACKETS = bytes(set(range(256)) - set(b"{}[]"))
 _DIGITS = bytes(48 if 48 <= byte <= 57 else 32 for byte in range(256))
 _LONG_NUMBER = b"0" * 16

@@ -60,7 +60,7 @@ def voucher(voucher: Voucher, seen: Seen) -> shape.Voucher:
     snapshot = seen.snapshot
     built = shape.build(voucher, voucher.kept.body, voucher.campaign_name)
     if (card := seen.book.cards.get(voucher.id)) is not None:
-        built.show(held_of(card, seen.now))
+        built.show(held_of(card, seen.now, seen.zone.key))
     if built.category_id is not None and (known := snapshot.category_shapes.get(built.category_id)):
         built.category, built.categories = known["name"], [known]
     return built

@@ -1,15 +1,15 @@
 """What gift cards and loyalty cards promise and hold: as sent, as kept in their terms, and as answered."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from guerdon.engine.ledger import Card, grant
 from guerdon.kit import db
-from guerdon.kit.clock import iso
 from guerdon.kit.errors import Fault, invalid_payload
 from guerdon.ledger import book as books
 from guerdon.ledger.book import Book, entry_ids
@@ -22,7 +22,7 @@ NOW = "select clock_timestamp()"
 # What lapsed but has not been taken off by the nightly run yet is not shown as there.
 HELD = """
     select c.id, c.balance, c.issued, c.redeemed - c.refunded as redeemed, c.removed + c.cashed_out as removed, c.expired,
-           c.transferred, l.lapsed, l.next_at, l.next_amount, c.pinned
+           c.transferred, l.lapsed, l.next_at, l.next_amount, c.pinned, z.timezone
     from unnest($2::text[]) as w (id) join cards c on c.project_id = $1 and c.id = w.id
     cross join lateral (
         select coalesce(sum(o.remaining) filter (where o.expires_at <= now()), 0) as lapsed,
@@ -33,6 +33,7 @@ HELD = """
             where f.project_id = $1 and f.card_id = c.id and f.remaining > 0 and f.expires_at > now()) n
         where o.project_id = $1 and o.card_id = c.id and o.remaining > 0
     ) l
+    cross join (select timezone from projects where id = $1) z
 """
 
 
@@ -97,6 +98,7 @@ class Held(Struct, gc=False):
     next_at: datetime | None = None
     next_amount: int | None = None
     pinned: bool = False
+    timezone: str = "UTC"
 
     def gift(self, body: dict[str, Any]) -> GiftOut:
         """As the card of a body of terms is shown."""
@@ -106,7 +108,7 @@ class Held(Struct, gc=False):
 
     def points(self) -> PointsOut:
         """As the card is shown."""
-        ends = None if self.next_at is None else iso(self.next_at)
+        ends = None if self.next_at is None else _last_day(self.next_at, self.timezone)
         return PointsOut(
             points=self.issued,
             balance=self.balance - self.lapsed,
@@ -117,11 +119,17 @@ class Held(Struct, gc=False):
         )
 
 
-def held_of(card: Card, now: datetime) -> Held:
+def _last_day(ends: datetime, timezone: str) -> str:
+    """The last local day before something ends, as a date."""
+    return (ends - timedelta(microseconds=1)).astimezone(ZoneInfo(timezone)).date().isoformat()
+
+
+def held_of(card: Card, now: datetime, timezone: str) -> Held:
     """What a card holds, as a transaction that has it under lock sees it."""
     held = Held(
         id=card.id, balance=card.balance, issued=card.issued, redeemed=card.redeemed - card.refunded,
         removed=card.removed + card.cashed_out, expired=card.expired, transferred=card.transferred,
+        timezone=timezone,
     )  # fmt: skip
     for lot in card.lots.values():
         if lot.expires_at is None or not lot.remaining:
