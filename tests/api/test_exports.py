@@ -302,3 +302,9 @@ async def test_files_are_forgotten(client: Client, run_jobs: Any) -> None:
     job = jobs.Job("", "x", "forget.exports", {}, {}, 0, 1, 3, False, "me")
     await JOBS["forget.exports"](jobs.Work(job, pool))
     assert await pool.fetchval("select count(*) from export_files where export_id = $1", export["id"]) == 0
+
+
+async def test_a_token_of_any_letters_is_refused_and_no_more(client: Client) -> None:
+    made = (await client.post("/v1/exports", json={"exported_object": "voucher"})).json()
+    for token in ("ł", "%C3%28", "x" * 5_000):
+        assert (await client.get(f"/v1/exports/{made['id']}?token={token}")).status_code == 401
