@@ -141,6 +141,20 @@ async def test_an_order_that_was_stored_by_its_amount_alone(client: Client) -> N
     assert (await send_back(client, made["id"], amount=1_600)).json()["order"]["status"] == "CANCELED"
 
 
+async def test_an_order_that_was_changed_meanwhile_is_refused(client: Client) -> None:
+    await code(client, "FIFTH", {"type": "PERCENT", "percent_off": 20, "effect": "APPLY_TO_ITEMS"})
+    await code(client, "SIXTH", {"type": "AMOUNT", "amount_off": 700})
+    order = (await bought(client, "FIFTH", "SIXTH", items=[(1_000, 2), (500, 1)]))["order"]["id"]
+    for items in (
+        [{"source_id": "other", "price": 9_000, "quantity": 1}],
+        [{"source_id": "p0", "price": 900, "quantity": 2}],
+    ):
+        changed = await client.put(f"/v1/orders/{order}", json={"items": items})
+        assert changed.status_code == 200, changed.text
+        answer = await send_back(client, order, {"index": 0, "quantity": 1})
+        assert answer.status_code == 400 and answer.json()["key"] == "invalid_order", answer.text
+
+
 async def test_what_cannot_come_back_changes_nothing(client: Client) -> None:
     await code(client, "ONE", {"type": "AMOUNT", "amount_off": 100})
     order = (await bought(client, "ONE", items=[(1_000, 2)]))["order"]

@@ -1,5 +1,6 @@
 """Decide one return on what the batch sees: the engine reckons, redemptions give back, the order keeps what stays."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 import msgspec
@@ -12,7 +13,7 @@ from guerdon.engine.conditions import Condition
 from guerdon.engine.discount import AmountOff
 from guerdon.engine.order import Order, known_items
 from guerdon.engine.returning import Again, Back, Return, bring_back, deciding
-from guerdon.engine.rollback import TakeBack
+from guerdon.engine.rollback import WHOLE_ORDER, Allotment, TakeBack, take_all
 from guerdon.engine.rule import RuleSet
 from guerdon.engine.situation import Situation
 from guerdon.kit import db
@@ -31,7 +32,7 @@ from guerdon.redemptions.gather import Seen, Taken, look_into_collections
 from guerdon.redemptions.record import Writes
 from guerdon.redemptions.redeem import freeze
 from guerdon.redemptions.returned import CardRef, CardTaken, GivenBack, OrderReturn, ReturnedItem, ReturnIn
-from guerdon.redemptions.rollback import allotment_of, fits, line_of, take_back
+from guerdon.redemptions.rollback import allotment_of, line_of, take_back
 from guerdon.redemptions.shapes import RedeemableIn
 from guerdon.redemptions.voiding import void_sales
 
@@ -72,7 +73,7 @@ def settle(seen: Seen, ask: ReturnAsk, writes: Writes) -> Reply:
         raise _invalid_order("was canceled" if order.status == "CANCELED" else "has no amount that is known")
     taken = _redemptions(seen, order)
     allotments = [allotment_of(seen, one) for one in taken]
-    if not all(fits(order, TakeBack(0, [], one)) for one in allotments):
+    if not _still_there(order, allotments):
         raise _invalid_order("was changed since its codes were redeemed")
     backs = _backs(ask.goods, order)
     try:
@@ -110,6 +111,18 @@ def settle(seen: Seen, ask: ReturnAsk, writes: Writes) -> Reply:
 def _taken(seen: Seen, one: Voided) -> CardTaken:
     voucher = seen.vouchers[one.sale.card_id]
     return CardTaken(CardRef(voucher.id, voucher.code), one.removed, one.spent)
+
+
+def _still_there(order: Order, allotments: Sequence[Allotment]) -> bool:
+    """Whether the order still holds all that its redemptions gave; its owner may have changed it since."""
+    items, on_lines, on_order = order.items or [], Counter[int](), 0
+    for part in (part for one in allotments for part in take_all(one).parts):
+        on_lines[part.line] += part.line_amount
+        on_order += part.order_amount
+    lines = {line: amount for line, amount in on_lines.items() if line != WHOLE_ORDER}
+    return on_order <= order.discount_amount and all(
+        line < len(items) and amount <= items[line].discount_amount for line, amount in lines.items()
+    )
 
 
 def _redemptions(seen: Seen, order: Order) -> list[Taken]:
