@@ -118,6 +118,7 @@ class Snapshot:
         self.voucher_rules: dict[str, tuple[str, ...]] = {}
         """By campaign: rules that are assigned to single codes of it and count the whole campaign."""
         self._counted: dict[str, frozenset[str]] = {}
+        self._asks_tiers: bool | None = None
         self.touched: set[str] = set()
         """Tiers that changed since somebody built something over them (the qualifications' index)."""
 
@@ -143,9 +144,17 @@ class Snapshot:
         codes = (self.rules[name] for name in self.voucher_rules.get(campaign_id, ()) if name in self.rules)
         return (*self.rules_of(campaign_id, *self.tiers_of.get(campaign_id, ())), *codes)
 
+    @property
+    def asks_tiers(self) -> bool:
+        """Whether any rule asks for loyalty tiers; told once for each change of rules, since there may be many."""
+        if self._asks_tiers is None:
+            self._asks_tiers = any(rules.asks_tiers for rules in self.rules.values())
+        return self._asks_tiers
+
     def forget_counted(self) -> None:
         """After a change of rules."""
         self._counted.clear()
+        self._asks_tiers = None
 
     def with_drafts(self) -> "Snapshot":
         """A copy to which things that are not saved can be added; what it holds is shared."""
@@ -167,6 +176,7 @@ class Snapshot:
     def put_rule(self, rules: RuleSet) -> None:
         """Add a rule set, or what it has become; what is built over tiers depends on their rules."""
         self.rules[rules.id] = rules
+        self._asks_tiers = None
         for owner, names in self.assigned.items():
             if rules.id in names:
                 self.touch(owner)

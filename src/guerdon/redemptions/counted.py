@@ -7,7 +7,6 @@ import msgspec
 
 from guerdon.customers.locked import CustomerIn
 from guerdon.engine import Order, Redeemable
-from guerdon.engine.rule import RuleSet
 from guerdon.engine.scope import budget_keys
 from guerdon.engine.situation import Person, Situation
 from guerdon.engine.tally import key_asked
@@ -62,8 +61,7 @@ async def gather(
         found = [one for one in seen.candidates(ask) if needs_situation(one)]
         keys.update(_keys(seen, ask, found))
         segments.update(name for one in found for rules in one.redeemable.rules for name in rules.segments)
-        if any(rules.asks_tiers for rules in _asked_of(seen, ask, found)):
-            tiers = True
+        tiers = tiers or _asks_tiers(seen, ask, found)
     for ask in rollbacks:
         keys.update(_keys_back(seen, ask))
     if keys:
@@ -79,11 +77,11 @@ async def gather(
         seen.tiers = await tiers_of(conn, seen.project_id, known)
 
 
-def _asked_of(seen: Any, ask: RedeemAsk, found: Sequence[Candidate]) -> Iterable[RuleSet]:
-    """The rules that may have a say in a request; in a qualification it may be any."""
+def _asks_tiers(seen: Any, ask: RedeemAsk, found: Sequence[Candidate]) -> bool:
+    """Whether a rule that may have a say in a request asks for tiers; in a qualification it may be any rule."""
     if ask.open:
-        return seen.snapshot.rules.values()
-    return (rules for one in found for rules in one.redeemable.rules)
+        return seen.snapshot.asks_tiers
+    return any(rules.asks_tiers for one in found for rules in one.redeemable.rules)
 
 
 def _keys(seen: Any, ask: RedeemAsk, found: Sequence[Candidate]) -> set[str]:
