@@ -108,7 +108,7 @@ MUTANTS = (
            "if doubt is not None and await db.value(conn, WRITTEN, project_id, doubt.written) is not None:",
            "if doubt is not None:", DOUBT),
     Mutant("a redemption's answer is not kept under its key", "redemptions/record.py",
-           "if writes.kept:", "if False:", KEYS),
+           "await idempotency.keep_all(conn, project_id, writes.kept)", "pass", KEYS),
     Mutant("a taken key is taken again", "kit/idempotency.py",
            "on conflict (project_id, key) do nothing", "on conflict (project_id, key) do update set status = 0", KEYS),
     Mutant("a key serves for another request", "kit/idempotency.py",

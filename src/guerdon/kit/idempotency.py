@@ -43,17 +43,18 @@ FIND_ALL = """
     from unnest($2::text[]) as w (key) join idempotency_keys k on k.project_id = $1 and k.key = w.key
 """
 
-KEPT_COLUMNS = ("project_id", "key", "fingerprint", "status", "headers", "body")
+KEPT_COLUMNS = ("project_id", "key", "fingerprint", "status", "headers", "body", "order_of")
 
 
 class Kept(msgspec.Struct, gc=False):
-    """An answer to keep."""
+    """An answer to keep; `order_of` names the redemption that keeps the order which the body leaves out."""
 
     key: str
     mark: bytes
     status: int
     headers: dict[str, str] | None
     body: bytes
+    order_of: str | None = None
 
 
 async def find_all(conn: db.Db, project_id: str, keys: list[str]) -> dict[str, Stored]:
@@ -70,7 +71,7 @@ async def keep_all(conn: db.Conn, project_id: str, kept: list[Kept]) -> None:
     """Keep a batch's answers: a plain insert, so that a duplicate committed elsewhere undoes the batch."""
     if kept:
         rows = [
-            (project_id, k.key, k.mark, k.status, k.headers, k.body)
+            (project_id, k.key, k.mark, k.status, k.headers, k.body, k.order_of)
             for k in sorted(kept, key=lambda k: k.key)
         ]
         await db.insert(conn, "idempotency_keys", KEPT_COLUMNS, rows)

@@ -12,12 +12,13 @@ from msgspec.structs import replace
 from guerdon.engine.checks import OnCard, Redeemable
 from guerdon.engine.discount import AmountOff
 from guerdon.engine.ledger import Entry, Why, give_back, left_of, spend
+from guerdon.engine.terms import Terms
 from guerdon.kit import db
 from guerdon.kit.ids import new_id
 from guerdon.kit.outbox import Event
 from guerdon.ledger import book as books
 from guerdon.redemptions.asks import RedeemAsk, RollbackAsk
-from guerdon.vouchers.locked import Voucher
+from guerdon.vouchers.locked import Kept, Voucher
 from guerdon.vouchers.value import is_on_sale
 
 GIFT = "GIFT_VOUCHER"
@@ -57,8 +58,6 @@ def equip(
     held = seen.held(f"c:{voucher.id}", session_key) if seen.holds else 0
     available = max(0, card.available(seen.now) - held)
     wanted = available if credits is None else min(credits, available)
-    on_items = (voucher.kept.body.get("gift") or {}).get("effect") == "APPLY_TO_ITEMS"
-    effect = "APPLY_TO_ITEMS_PROPORTIONALLY" if on_items else "APPLY_TO_ORDER"
     body, open_lots = voucher.kept.body, [lot for lot in card.lots.values() if lot.open(seen.now)]
     redeemable.card = OnCard(
         credits,
@@ -66,7 +65,14 @@ def equip(
         sold=card.seq > 0 or not is_on_sale(body),
         ends=min((lot.expires_at for lot in open_lots if lot.expires_at is not None), default=None),
     )
-    redeemable.terms = replace(voucher.kept.terms, discount=AmountOff(amount_off=wanted, effect=effect))
+    redeemable.terms = paying(voucher.kept, wanted)
+
+
+def paying(kept: Kept, amount: int) -> Terms:
+    """The terms of a gift card as those of so much off."""
+    on_items = (kept.body.get("gift") or {}).get("effect") == "APPLY_TO_ITEMS"
+    effect = "APPLY_TO_ITEMS_PROPORTIONALLY" if on_items else "APPLY_TO_ORDER"
+    return replace(kept.terms, discount=AmountOff(amount_off=amount, effect=effect))
 
 
 def take(seen: Any, writes: Any, ask: RedeemAsk, voucher: Voucher, row: Any) -> None:

@@ -9,7 +9,8 @@ from msgspec.structs import astuple
 
 from guerdon.customers import locked as customers
 from guerdon.definitions import waiting
-from guerdon.kit import db, outbox
+from guerdon.kit import db, idempotency, outbox
+from guerdon.kit.idempotency import Kept
 from guerdon.kit.outbox import Event
 from guerdon.ledger import book as books
 from guerdon.ledger import pins, sales
@@ -39,8 +40,6 @@ TAKE_BACK = """
     from unnest($2::text[], $3::text[], $4::json[], $5::bigint[]) as t (id, status, returned, returned_amount)
     where r.project_id = $1 and r.id = t.id
 """
-
-KEPT_COLUMNS = ("project_id", "key", "fingerprint", "status", "headers", "body", "order_of")
 
 
 RETURN_COLUMNS = (
@@ -81,17 +80,6 @@ class Row(Struct, gc=False, kw_only=True):
     order: str | None = None
     items: str | None = None
     explain: str | None = None
-
-
-class Kept(Struct, gc=False):
-    """An answer to keep under an Idempotency-Key."""
-
-    key: str
-    mark: bytes
-    status: int
-    headers: dict[str, str] | None
-    body: bytes
-    order_of: str | None = None
 
 
 class Writes(Struct):
@@ -141,8 +129,7 @@ async def record(conn: db.Conn, seen: Seen, writes: Writes) -> None:
     await outbox.emit_for(conn, project_id, writes.events, writes.request_ids)
     if seen.snapshot.loyalty:
         await _tell_programs(conn, project_id, writes)
-    if writes.kept:
-        await _keep_answers(conn, project_id, sorted(writes.kept, key=lambda kept: kept.key))
+    await idempotency.keep_all(conn, project_id, writes.kept)
 
 
 async def _tell_programs(conn: db.Conn, project_id: str, writes: Writes) -> None:
@@ -170,12 +157,4 @@ async def _take_back(conn: db.Conn, project_id: str, taken: Sequence[Taken]) -> 
     await db.execute(
         conn, TAKE_BACK, project_id, [t.id for t in taken], [t.status for t in taken],
         [t.returned for t in taken], [t.returned_amount for t in taken],
-    )  # fmt: skip
-
-
-async def _keep_answers(conn: db.Conn, project_id: str, kept: Sequence[Kept]) -> None:
-    """A plain insert: a duplicate that another process committed meanwhile must undo this batch."""
-    await db.insert(
-        conn, "idempotency_keys", KEPT_COLUMNS,
-        [(project_id, k.key, k.mark, k.status, k.headers, k.body, k.order_of) for k in kept],
     )  # fmt: skip

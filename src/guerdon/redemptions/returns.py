@@ -10,7 +10,6 @@ from msgspec.structs import replace
 from guerdon.engine import EngineError, Facts
 from guerdon.engine.checks import OnCard, Redeemable
 from guerdon.engine.conditions import Condition
-from guerdon.engine.discount import AmountOff
 from guerdon.engine.order import Order, known_items
 from guerdon.engine.returning import Again, Back, Return, bring_back, deciding
 from guerdon.engine.rollback import WHOLE_ORDER, Allotment, TakeBack, take_all
@@ -25,7 +24,7 @@ from guerdon.kit.outbox import Event
 from guerdon.ledger.sales import Voided
 from guerdon.orders.locked import Held
 from guerdon.products import catalog
-from guerdon.redemptions import answers
+from guerdon.redemptions import answers, cards
 from guerdon.redemptions.asks import RollbackAsk, engine_fault, products_of
 from guerdon.redemptions.candidates import NO_RULES, asks_items, tier_candidate, voucher_candidate
 from guerdon.redemptions.gather import Seen, Taken, look_into_collections
@@ -200,9 +199,7 @@ def _redeemable(seen: Seen, taken: Taken, left: int) -> Redeemable | None:
         ruled = seen.ruled.get(voucher.id, NO_RULES)
         found = voucher_candidate(seen.snapshot, RedeemableIn(id=voucher.id), 0, voucher, ruled, 0).redeemable
         if voucher.type == "GIFT_VOUCHER":
-            on_items = (voucher.kept.body.get("gift") or {}).get("effect") == "APPLY_TO_ITEMS"
-            effect = "APPLY_TO_ITEMS_PROPORTIONALLY" if on_items else "APPLY_TO_ORDER"
-            found.terms = replace(voucher.kept.terms, discount=AmountOff(amount_off=left, effect=effect))
+            found.terms = cards.paying(voucher.kept, left)
             found.card = OnCard(None, max(left, 1))
     else:
         return None
