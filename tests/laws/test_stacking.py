@@ -1,8 +1,9 @@
 """Stacking (G-11): laws over drawn stacks, settings and categories; the best deal against every stack there is."""
 
 from datetime import UTC, datetime
-from itertools import permutations
+from itertools import combinations, permutations
 from typing import Any
+from unittest.mock import patch
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -21,6 +22,7 @@ from guerdon.engine import (
     Situation,
     StackingRules,
     Terms,
+    best_deal,
     catalog_of,
     decide,
     parse_discount,
@@ -252,3 +254,16 @@ def test_the_order_named_in_the_certificate_gives_its_total(lines, asked, stacki
         )
     )
     assert off(again) == certificate.best_total
+
+
+@law
+@given(baskets(most=4), redeemables(most=7, least=4), settings(redeemables_application_mode="PARTIAL"))
+def test_no_combination_takes_off_more_however_little_work_is_left_for_other_orders(lines, asked, stacking):
+    with patch.multiple(best_deal, WORK=0, WORK_FOR_FEW=0, PLAIN_WORK=0):
+        best = decide(facts_of(lines, asked, replace(stacking, redeemables_sorting_rule="BEST_DEAL")))
+    plain = replace(stacking, redeemables_sorting_rule="REQUESTED_ORDER")
+    certificate = best.certificate
+    assert certificate.exact and certificate.best_total == off(best) <= certificate.bound
+    for count in range(1, len(asked) + 1):
+        for some in combinations(asked, count):
+            assert off(decide(facts_of(lines, list(some), plain))) <= off(best)

@@ -73,10 +73,11 @@ class Outcome(Struct, gc=False):
 
 
 class Certificate(Struct, omit_defaults=True):
-    """Why a combination is the best: no other gives more than ``bound``, in minor units of discount.
+    """Why a combination is the best: no other, in whatever order, gives more than ``bound``, in minor units of discount.
 
-    ``exact`` says that ``best_total`` was proved to be the most; else ``bound`` is the proved ceiling. ``order``
-    names the redeemables in the order applied; ``combinations_tried`` counts the stacks that were reckoned.
+    ``exact`` says that ``best_total`` was proved to be the most that any combination of these redeemables takes off,
+    applied in the order requested; where it equals ``bound``, in every other order too. ``order`` names the
+    redeemables in the order applied; ``combinations_tried`` counts the stacks that were reckoned.
     """
 
     rule: str

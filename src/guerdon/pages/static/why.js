@@ -177,9 +177,12 @@ export function drawTickets(removeCode, newest) {
 /** What the best deal is proved by. */
 export function drawCertificate() {
   const proof = state.paid ? null : state.seen?.certificate;
-  $("proof").textContent = !proof ? "" : proof.exact
-    ? `Proved: of ${proof.combinations_tried.toLocaleString("en-US")} combinations tried, none takes off more than ${dollars(proof.best_total)}.`
-    : `The best found takes off ${dollars(proof.best_total)}; no combination can take off more than ${dollars(proof.bound)}.`;
+  if (!proof) return void ($("proof").textContent = "");
+  const best = dollars(proof.best_total), most = dollars(proof.bound);
+  const tried = proof.combinations_tried.toLocaleString("en-US");
+  const any = proof.bound > proof.best_total ? `, and none in any other order more than ${most}` : "";
+  $("proof").textContent = proof.exact ? `Proved: of ${tried} combinations tried, none takes off more than ${best}${any}.`
+    : `The best found takes off ${best}; no combination can take off more than ${most}.`;
 }
 
 export function showWire(...wires) {
