@@ -5,6 +5,7 @@ import itertools
 from collections.abc import AsyncIterator
 from typing import Any
 
+import asyncpg
 import httpx
 import pytest
 import pytest_asyncio
@@ -12,6 +13,7 @@ import pytest_asyncio
 from guerdon.app import create_app
 from guerdon.kit import db
 from guerdon.projects.bootstrap import create_project
+from guerdon.redemptions.batch import write_batch
 from guerdon.settings import Settings
 
 from .proxy import Loss, Proxy
@@ -178,3 +180,107 @@ async def test_another_write_is_a_503_and_happens_once_by_its_key(shop: Shop, lo
     assert (first.status_code, second.status_code) == (503, 200)
     sql = "select count(*) from customers where project_id = $1 and name = $2"
     assert await shop.pool.fetchval(sql, shop.project_id, name) == 1
+
+
+async def gift_card(shop: Shop) -> str:
+    """A new gift card with 100.00 on it."""
+    code = f"DOUBT-GIFT-{next(_numbers)}"
+    made = await shop.client.post(
+        f"/v1/vouchers/{code}", json={"type": "GIFT_VOUCHER", "gift": {"amount": 10_000}}
+    )
+    assert made.status_code == 200, made.text
+    return code
+
+
+async def moved(shop: Shop, code: str) -> list[tuple[str, int, int, str | None]]:
+    """Type, amount, balance and note of what moved on a card since it was made."""
+    sql = """
+        select e.type, e.amount, e.balance, n.source_id
+        from card_entries e join vouchers v on v.project_id = $1 and v.id = e.card_id and v.code = $2
+        left join card_notes n on n.project_id = $1 and n.entry_id = e.id
+        where e.project_id = $1 and e.seq > 1 order by e.seq
+    """
+    return [tuple(row) for row in await shop.pool.fetch(sql, shop.project_id, code)]
+
+
+@pytest.mark.parametrize("keyed", [False, True])
+@pytest.mark.parametrize("loss", LOSSES)
+async def test_credit_moves_once_and_is_told_truly(shop: Shop, loss: Loss, keyed: bool) -> None:
+    """The desk of the ledger has a connection and a doubt of its own."""
+    code, ask = await gift_card(shop), new_ask()
+    head = {"Idempotency-Key": ask} if keyed else {}
+    path, body = f"/v1/vouchers/{code}/balance", {"amount": -300, "source_id": ask}
+    assert (await shop.client.post(path, json={"amount": 1})).status_code == 200  # it has a connection by now
+    shop.proxy.lose, lost = loss, shop.proxy.lost
+    answer = await shop.client.post(path, json=body, headers=head)
+    assert shop.proxy.lost == lost + 1
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["balance"] == 9_701
+    assert (await moved(shop, code))[1:] == [("CREDITS_REMOVAL", -300, 9_701, ask)]
+    if keyed:
+        again = await shop.client.post(path, json=body, headers=head)
+        assert (again.content, again.headers["Idempotent-Replayed"]) == (answer.content, "true")
+        assert len(await moved(shop, code)) == 2
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+async def test_a_whole_batch_of_the_ledger_moves_once(shop: Shop, loss: Loss) -> None:
+    """Of ten that take 30.00 each from 100.00 three get it, whichever commit is lost."""
+    code = await gift_card(shop)
+    asks = [new_ask() for _ in range(10)]
+    shop.proxy.lose, lost = loss, shop.proxy.lost
+    answers = await asyncio.gather(
+        *(
+            shop.client.post(
+                f"/v1/vouchers/{code}/balance",
+                json={"amount": -3_000, "source_id": ask},
+                headers={"Idempotency-Key": ask} if number % 2 else {},
+            )
+            for number, ask in enumerate(asks)
+        )
+    )
+    assert shop.proxy.lost == lost + 1
+    assert sorted(answer.status_code for answer in answers) == [200] * 3 + [400] * 7
+    won = {ask for ask, answer in zip(asks, answers, strict=True) if answer.status_code == 200}
+    assert {note for *_, note in await moved(shop, code)} == won and len(await moved(shop, code)) == 3
+
+
+async def test_a_refusal_of_the_ledger_is_kept_once(shop: Shop) -> None:
+    """Nothing is written but the kept answer: what the doubt goes by then is that."""
+    code, ask = await gift_card(shop), new_ask()
+    head, body = {"Idempotency-Key": ask}, {"amount": -99_999}
+    for loss in LOSSES:
+        shop.proxy.lose = loss
+        answer = await shop.client.post(f"/v1/vouchers/{code}/balance", json=body, headers=head)
+        shop.proxy.lose = None
+        assert (answer.status_code, answer.json()["key"]) == (400, "invalid_amount")
+    assert await moved(shop, code) == []
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+async def test_a_doubt_outlives_further_trouble(
+    shop: Shop, loss: Loss, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second try, the third and the fourth end in a deadlock: the batch is cut up, and everybody asked once."""
+    troubles = 0
+
+    async def trouble(*args: Any) -> list[Any]:
+        nonlocal troubles
+        if args[-1] is not None and troubles < 3:
+            troubles += 1
+            raise asyncpg.DeadlockDetectedError("made up")
+        return await write_batch(*args)
+
+    monkeypatch.setattr("guerdon.redemptions.desk.write_batch", trouble)
+    while (
+        not troubles
+    ):  # the COMMIT that is lost may be that of another connection, such as one that keeps statistics
+        code = await shop.code(quantity=20)
+        asks = [new_ask() for _ in range(6)]
+        shop.proxy.lose, lost = loss, shop.proxy.lost
+        answers = await asyncio.gather(*(shop.redeem(code, ask) for ask in asks))
+        assert shop.proxy.lost == lost + 1
+        assert await shop.used(code) == 6
+        for ask, answer in zip(asks, answers, strict=True):
+            assert await shop.rows(ask) == [(answer.json()["redemptions"][0]["id"], "SUCCESS", 1)]
+    assert troubles == 3

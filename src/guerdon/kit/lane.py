@@ -8,8 +8,10 @@ neighbours is the lane's: a batch that fails as a whole is run again, then one b
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
-from typing import Generic, TypeVar
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Generic, TypeVar
+
+from msgspec import Struct
 
 from guerdon.kit import clock, db, metrics
 from guerdon.kit.errors import unavailable
@@ -23,6 +25,32 @@ A = TypeVar("A")
 TRIES = 3
 
 Run = Callable[[str, list[Q]], Awaitable[list[A | Exception]]]
+
+
+class Doubt(Struct):
+    """A batch whose COMMIT got no answer: ``written`` is something that it wrote, ``answers`` are true if it is there.
+
+    It holds until all of the batch is settled, however often that is tried again, as a whole or one by one.
+    """
+
+    requests: Sequence[Any]
+    written: Any
+    answers: Sequence[Any]
+
+    def is_about(self, requests: Sequence[Any]) -> bool:
+        """Whether these are of that batch."""
+        known = {id(request) for request in self.requests}
+        return all(id(request) in known for request in requests)
+
+    def answers_to(self, requests: Sequence[Any]) -> list[Any]:
+        """The answers to some of that batch."""
+        found = {id(request): answer for request, answer in zip(self.requests, self.answers, strict=True)}
+        return [found[id(request)] for request in requests]
+
+
+def still(doubt: Doubt | None, requests: Sequence[Any]) -> Doubt | None:
+    """The doubt, if it is about these; else nobody waits for its answers any more."""
+    return doubt if doubt is not None and doubt.is_about(requests) else None
 
 
 class Lane(Generic[Q, A]):

@@ -2,12 +2,11 @@
 
 from collections.abc import Collection, Sequence
 
-from msgspec import Struct
-
 from guerdon.definitions.changes import hold
 from guerdon.kit import db, idempotency
 from guerdon.kit.call import Reply
 from guerdon.kit.errors import ApiError
+from guerdon.kit.lane import Doubt
 from guerdon.kit.web import ENCODER
 from guerdon.redemptions import redeem, returns, rollback
 from guerdon.redemptions.asks import Ask, RedeemAsk, RollbackAsk
@@ -16,14 +15,6 @@ from guerdon.redemptions.memory import Memory
 from guerdon.redemptions.record import Kept, Writes, record
 
 WRITTEN = "select 1 from redemptions where project_id = $1 and id = $2"
-
-
-class Doubt(Struct):
-    """A batch whose COMMIT got no answer: one row that it wrote, and the answers that are true if it is there."""
-
-    asks: Sequence[Ask]
-    written: str
-    replies: list[Reply | Exception]
 
 
 class CommitInDoubt(ConnectionError):
@@ -44,7 +35,7 @@ async def write_batch(
 ) -> list[Reply | Exception]:
     """Carry out redemptions and rollbacks in one transaction; the answers are true when this returns.
 
-    `doubt` is what is left of an earlier try of the very same batch. Raises `CommitInDoubt`.
+    `doubt` is what is left of an earlier try of the same batch, or of one that these were in. Raises `CommitInDoubt`.
     """
     also: set[str] = set()
     while True:
@@ -74,7 +65,7 @@ async def _write(
         # The earlier try held the locks that are ours now, so it has ended, one way or the other.
         if doubt is not None and await db.value(conn, WRITTEN, project_id, doubt.written) is not None:
             await tx.rollback()
-            return doubt.replies
+            return doubt.answers_to(asks)
         writes = Writes()
         replies = [_settle(seen, ask, writes, guesses) for ask in asks]
         await record(conn, seen, writes)

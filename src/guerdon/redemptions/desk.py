@@ -4,10 +4,10 @@ import asyncio
 
 from guerdon.kit import db
 from guerdon.kit.call import Reply
-from guerdon.kit.lane import Lane
+from guerdon.kit.lane import Doubt, Lane, still
 from guerdon.kit.log import get_logger
 from guerdon.redemptions.asks import Ask, RedeemAsk, RollbackAsk
-from guerdon.redemptions.batch import CommitInDoubt, Doubt, read_batch, write_batch
+from guerdon.redemptions.batch import CommitInDoubt, read_batch, write_batch
 from guerdon.redemptions.memory import Memory
 from guerdon.redemptions.validated import Validated
 from guerdon.settings import Settings
@@ -61,16 +61,14 @@ class Desk:
     async def _write(self, project_id: str, asks: list[Ask]) -> list[Reply | Exception]:
         self._keep_statistics()
         conn = self._write_conn = await self._alive(self._write_conn)
-        # A doubt is about the batch before: if this is not its second try, nobody waits for its answers.
-        doubt, self._doubt = self._doubt, None
-        if doubt is not None and doubt.asks is not asks:
-            doubt = None
+        self._doubt = still(self._doubt, asks)
         try:
-            replies = await write_batch(conn, project_id, asks, self.memory, self._guesses, doubt)
+            replies = await write_batch(conn, project_id, asks, self.memory, self._guesses, self._doubt)
             self.validated.count(project_id, asks)
             return replies
         except db.ConnectionLost as lost:
-            self._doubt = lost.doubt if isinstance(lost, CommitInDoubt) else doubt
+            if isinstance(lost, CommitInDoubt):
+                self._doubt = lost.doubt
             conn.terminate()  # it may not know yet that it is lost
             raise
 
