@@ -100,7 +100,7 @@ async def test_promotions(client: Any) -> None:
     asked["redeemables"][0]["id"] = later["promotion"]["tiers"][0]["id"]
     failure = await kept(client, asked)
     assert failure["failure_message"] == "The promotion has not started yet"
-    assert failure["explain"]["nearest_change"] == "opens 2040-01-01T00:00:00.000Z"
+    assert failure["explain"]["nearest_change"] == "opens 1 January 2040 00:00"
 
 
 async def test_a_loser_of_the_best_deal_is_told_who_won(client: Any, pool: db.Pool) -> None:

@@ -247,7 +247,22 @@ def test_the_margin_floor_cuts_the_last_discount_and_skips_the_rest():
     assert [step.facts for step in decision.outcomes[1].steps if step.step == "cap"] == [
         {"cap": "margin_floor", "before": 3000}
     ]
+    shown = msgspec.to_builtins(decision.certificate)
+    assert shown["margin_floor"] == {"percent": 55, "least": 5500, "left": 5500}
+    assert (shown["rule"], shown["best_total"], shown["bound"], shown["order"]) == (
+        "MARGIN_FLOOR", 4500, 4500, ["A", "B", "F"],
+    )  # fmt: skip
     assert stack(*asked, margin_floor_percent=100).valid
+
+
+@pytest.mark.parametrize("rule", ["BEST_DEAL", "REQUESTED_ORDER"])
+def test_the_certificate_tells_how_far_the_margin_floor_is(rule: str):
+    gift = terms("UNIT", unit_off=1, unit_type="prod_0", effect="ADD_NEW_ITEMS")
+    few = [code("A", gift), code("B", terms("AMOUNT", amount_off=300))]
+    rules = {"redeemables_sorting_rule": rule, "margin_floor_percent": 90}
+    shown = stack(*few, explain=True, **rules).certificate
+    assert (shown.margin_floor.least, shown.margin_floor.left) == (9000, 9700)
+    assert stack(*few, explain=True, redeemables_sorting_rule="REQUESTED_ORDER").certificate is None
 
 
 def test_the_margin_floor_lets_gifts_through_but_not_in_part():

@@ -23,7 +23,7 @@ from guerdon.engine.formed import formed
 from guerdon.engine.margin import cut, floor_of
 from guerdon.engine.nearest import money
 from guerdon.engine.once import free_lines, name_of, names_touched
-from guerdon.engine.opening import next_opening
+from guerdon.engine.opening import next_opening, told_opening
 from guerdon.engine.order import Catalog, Order
 from guerdon.engine.reasons import Reason
 from guerdon.engine.rule import Result, check_rules, left_to_give
@@ -95,9 +95,7 @@ def _nearest(checks: list[Check]) -> str | None:
     """The change that would help, of the checks made last: of their logic, or of the first that failed."""
     if checks[-1].check == "logic":
         return checks[-1].hint
-    failed = [check for check in checks if check.outcome == "failed"]
-    hints = (check.hint or (check.opens_at and f"opens {check.opens_at}") for check in failed)
-    return next((hint for hint in hints if hint), None)
+    return next((check.hint for check in checks if check.outcome == "failed" and check.hint), None)
 
 
 def attempt(facts: Facts, redeemable: Redeemable, running: Running, checked: bool = False) -> Outcome:
@@ -325,8 +323,10 @@ def _left_to_give(one: _Attempt) -> int | None:
 def _note_opening(one: _Attempt, reason: Reason) -> None:
     trace, redeemable, facts = one.outcome.trace, one.redeemable, one.facts
     if trace and reason in SHUT and redeemable.terms is not None:
-        opens = next_opening(redeemable.terms, facts.situation.now, facts.situation.zone)
-        trace[-1].opens_at = None if opens is None else iso(opens)
+        now, zone = facts.situation.now, facts.situation.zone
+        opens = next_opening(redeemable.terms, now, zone)
+        if opens is not None:
+            trace[-1].opens_at, trace[-1].hint = iso(opens), told_opening(opens, now, zone)
 
 
 SHUT = (

@@ -72,12 +72,21 @@ class Outcome(Struct, gc=False):
     hint: str | None = None
 
 
+class MarginFloor(Struct):
+    """The share of the order that discounts have to leave, the ``least`` that this comes to, and what is ``left``."""
+
+    percent: int
+    least: int
+    left: int
+
+
 class Certificate(Struct, omit_defaults=True):
     """Why a combination is the best: no other, in whatever order, gives more than ``bound``, in minor units of discount.
 
     ``exact`` says that ``best_total`` was proved to be the most that any combination of these redeemables takes off,
     applied in the order requested; where it equals ``bound``, in every other order too. ``order`` names the
-    redeemables in the order applied; ``combinations_tried`` counts the stacks that were reckoned.
+    redeemables in the order applied; ``combinations_tried`` counts the stacks that were reckoned. Where the rule is
+    ``MARGIN_FLOOR`` alone, ``bound`` is what the floor lets off at most.
     """
 
     rule: str
@@ -86,6 +95,7 @@ class Certificate(Struct, omit_defaults=True):
     exact: bool
     combinations_tried: int
     order: list[str]
+    margin_floor: MarginFloor | None = None
 
 
 class Decision(Struct, gc=False):

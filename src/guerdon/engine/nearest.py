@@ -12,12 +12,11 @@ from guerdon.engine.conditions import Condition, Scene
 from guerdon.engine.conditions_items import AGGREGATED, QUANTIFIERS, cover_of
 from guerdon.engine.conditions_limits import left_of, most_of
 from guerdon.engine.moments import moment_of
-from guerdon.engine.opening import start_of_day
+from guerdon.engine.opening import start_of_day, told_opening
 from guerdon.engine.operators import Number, number_of
 from guerdon.engine.reasons import Reason
 from guerdon.engine.situation import Named
 from guerdon.engine.tally import LIMITS
-from guerdon.engine.window import iso
 
 MONEY = frozenset(
     (
@@ -195,7 +194,9 @@ def _limit(condition: Condition, scene: Scene, held: bool) -> str | None:
     elif left:
         what = "order value" if tally.measure == "orders" else "discount"
         return f"{money(left, scene.situation.exponent)} of {what} left"
-    return "the limit is used up" if tally.span == "all" else f"opens {iso(next_span(tally.span, scene))}"
+    if tally.span == "all":
+        return "the limit is used up"
+    return told_opening(next_span(tally.span, scene), scene.situation.now, scene.situation.zone)
 
 
 def next_span(span: str, scene: Scene) -> datetime:

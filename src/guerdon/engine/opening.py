@@ -14,6 +14,28 @@ _DAYS_AHEAD = 16
 """Two weeks and a day: next week's window too may be lost to a change of the clocks."""
 
 
+_WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_MONTHS = (
+    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "December",
+)  # fmt: skip
+
+
+def told_opening(opens: datetime, now: datetime, zone: ZoneInfo) -> str:
+    """When something opens, as people of the zone say it: on a day of the coming week, or on a date.
+
+    >>> told_opening(datetime(2026, 11, 28, 8, tzinfo=UTC), datetime(2026, 11, 22, tzinfo=UTC), ZoneInfo("Europe/Warsaw"))
+    'opens Saturday 09:00'
+    """
+    local = opens.astimezone(zone)
+    ahead = (local.date() - now.astimezone(zone).date()).days
+    if 0 <= ahead < len(_WEEKDAYS):
+        day = "today" if ahead == 0 else _WEEKDAYS[local.weekday()]
+    else:
+        day = f"{local.day} {_MONTHS[local.month - 1]} {local.year}"
+    return f"opens {day} {local.hour:02}:{local.minute:02}"
+
+
 def next_opening(terms: Terms, now: datetime, zone: ZoneInfo) -> datetime | None:
     """The first instant (UTC), from ``now`` on, at which the terms hold; None if that never comes."""
     instant = now if terms.start_date is None else max(now, terms.start_date)

@@ -36,34 +36,59 @@ def is_among(name: str, groups: Collection[str]) -> bool:
 
 
 def partial(rule_set: RuleSet, groups: Collection[str]) -> tuple[RuleSet, list[str]]:
-    """The rule set with the conditions of these groups alone, and the keys of those that were left out.
+    """The rule set with the conditions of these groups alone, and the keys of those that were left out; of one that is
+    nested, such as ``1.2``, the keys on the way to it. What is nested in one that is left out is left out with it.
 
     Which items it is meant for, and its bundle, stay only where items are asked about.
     """
     named = list(dict.fromkeys(keys_of(rule_set.logic)))
-    omitted = [key for key in named if not is_among(rule_set.conditions[key].name, groups)]
+    gone = [key for key in named if not is_among(rule_set.conditions[key].name, groups)]
+    omitted = list(gone)
+    narrow = {
+        key: _narrowed(rule_set.conditions[key], groups, key, omitted) for key in named if key not in gone
+    }
     scoped = "items" in groups or "order" in groups
     if not omitted and (scoped or (rule_set.scope is None and rule_set.bundle is None)):
         return rule_set, []
-    logic = None if rule_set.logic is None else _without(rule_set.logic, frozenset(omitted))
+    logic = None if rule_set.logic is None else _without(rule_set.logic, frozenset(gone))
     left = frozenset(keys_of(logic))
-    kept = {key: condition for key, condition in rule_set.conditions.items() if key in left}
+    kept = {key: condition for key, condition in narrow.items() if key in left}
     asked = list(every_condition(kept))
     return replace(
         rule_set,
         conditions=kept,
         logic=logic,
+        only=kept[logic.key] if isinstance(logic, Key) else None,
         scope=rule_set.scope if scoped else None,
         bundle=rule_set.bundle if scoped else None,
         after=rule_set.after and any(NAMES[condition.name].after for condition in asked),
         limits=frozenset(condition.name for condition in asked if condition.name in LIMITS),
         segments=_segments(asked),
         asks_customer=rule_set.asks_customer and "customer" in groups,
-        budgets=tuple(one for one in rule_set.budgets if one in kept.values()),
+        budgets=tuple(kept[one.key] for one in rule_set.budgets if one.key in kept),
     ), omitted
 
 
-def _without(logic: Logic, omitted: frozenset[str]) -> Logic | None:
+def _narrowed(condition: Condition, groups: Collection[str], place: str, omitted: list[str]) -> Condition:
+    """The condition without what is nested in it about other things; itself where there is nothing of the kind."""
+    rules: dict[str, Condition] = {}
+    gone: set[str] = set()
+    for key in dict.fromkeys(keys_of(condition.logic)):
+        sub = condition.rules[key]
+        if is_among(sub.name, groups):
+            rules[key] = _narrowed(sub, groups, f"{place}.{key}", omitted)
+        else:
+            gone.add(key)
+            omitted.append(f"{place}.{key}")
+    if condition.logic is None or all(rules.get(key) is sub for key, sub in condition.rules.items()):
+        return condition
+    logic = _without(condition.logic, gone)
+    left = frozenset(keys_of(logic))
+    kept = {key: sub for key, sub in rules.items() if key in left}
+    return replace(condition, rules=kept, logic=logic, judged=None)
+
+
+def _without(logic: Logic, omitted: Collection[str]) -> Logic | None:
     """The expression with the omitted rules taken to hold; None when it holds then."""
     if isinstance(logic, Key):
         return None if logic.key in omitted else logic
