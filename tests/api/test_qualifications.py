@@ -127,6 +127,44 @@ async def test_what_sessions_of_others_hold_is_not_listed(client: Client) -> Non
     assert ids(await qualify(client, session={"type": "LOCK", "key": "mine"})) == [name]
 
 
+async def test_a_nested_rule_about_something_else_is_left_out_too(client: Client) -> None:
+    name = await code(client)
+    nested = {
+        "1": least(9000)["1"],
+        "2": {"name": "customer.metadata", "property": "old", "conditions": {"$is": [1]}},
+    }
+    gold = {
+        "name": "customer.metadata",
+        "property": "level",
+        "conditions": {"$is": ["gold"]},
+        "rules": nested,
+    }
+    await rule(client, name, rules={"1": gold | {"rules": nested | {"logic": "1 and 2"}}})
+    who = {"source_id": "ada", "metadata": {"level": "gold", "old": 1}}
+    assert ids(await qualify(client, customer=who)) == []
+    listed = (await qualify(client, "AUDIENCE_ONLY", customer=who))["redeemables"]["data"]
+    assert [one["id"] for one in listed] == [name]
+    shown = listed[0]["validation_rules_assignments"]["data"][0]
+    assert (shown["validation_status"], shown["validation_omitted_rules"]) == ("PARTIALLY_VALID", ["1.1"])
+    other = who | {"metadata": {"level": "gold", "old": 2}}
+    assert ids(await qualify(client, "AUDIENCE_ONLY", customer=other)) == []
+
+
+async def test_with_a_session_gift_cards_say_how_much_sessions_hold(client: Client) -> None:
+    await post(client, "/v1/vouchers/PRESENT", {"type": "GIFT_VOUCHER", "gift": {"amount": 9000}})
+    mine, theirs = ({"type": "LOCK", "key": key} for key in ("mine", "theirs"))
+
+    async def card(**more: Any) -> dict[str, Any]:
+        return (await qualify(client, **more))["redeemables"]["data"][0]["result"]["gift"]
+
+    assert await card(session=mine) == {"balance": 9000, "credits": 5000, "locked_credits": 0}
+    await validate(client, "PRESENT", amount=3000, session=mine)
+    await validate(client, "PRESENT", amount=2000, session=theirs)
+    assert await card() == {"balance": 4000, "credits": 4000}
+    assert await card(session=mine) == {"balance": 7000, "credits": 5000, "locked_credits": 5000}
+    assert await card(session={"type": "LOCK"}) == {"balance": 4000, "credits": 4000, "locked_credits": 5000}
+
+
 async def test_the_code_of_a_standalone_campaign_is_for_anybody(client: Client) -> None:
     voucher = {"type": "DISCOUNT_VOUCHER", "discount": TEN_OFF, "code": "GENERIC"}
     made = await post(client, "/v1/campaigns", {"name": "generic", "type": "STANDALONE", "voucher": voucher})

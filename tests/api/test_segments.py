@@ -12,7 +12,7 @@ from guerdon.kit import db
 from guerdon.segments import customers, jobs, store
 from guerdon.segments.members import memberships, would_belong
 
-from .checkout import ask, code, post, read, redeem
+from .checkout import ask, code, post, read, redeem, validate
 
 GOLD = {"junction": "and", "metadata.level": {"conditions": {"$in": ["gold", "platinum"]}}}
 BUYERS = {"summary.orders.total_amount": {"conditions": {"$more_than_equal": [20_000]}}}
@@ -231,6 +231,30 @@ async def test_an_unknown_customer_is_told_what_would_be(client: Any) -> None:
     named = await segment(client, filter={"source_id": {"conditions": {"$ends_with": ["@shop"]}}})
     poor = await segment(client, filter={"summary.orders.total_count": {"conditions": {"$less_than": [1]}}})
     assert await its(client, "x@shop") == {unknown["id"], new["id"], named["id"], poor["id"]}
+
+
+@pytest.mark.parametrize(
+    ("field", "conditions", "belongs"),
+    [
+        ("loyalty.referred_customers", {"$is": [0]}, True),
+        ("loyalty.points", {"$is_unknown": [True]}, True),
+        ("loyalty.campaigns.Club.points", {"$has_value": [True]}, False),
+        ("id", {"$has_value": [True]}, True),
+        ("id", {"$is_unknown": [True]}, False),
+        ("id", {"$starts_with": ["cust_"]}, True),
+        ("id", {"$is": ["cust_ada"]}, False),
+    ],
+)
+async def test_what_would_be_is_what_a_redemption_then_sees(
+    client: Any, field: str, conditions: Any, belongs: bool
+) -> None:
+    made = await segment(client, filter={field: {"conditions": conditions}})
+    asks = {"rules": {"1": {"name": "customer.segment", "conditions": {"$is": [made["id"]]}}}}
+    rule = await post(client, "/v1/validation-rules", {"name": "In it", **asks})
+    name = await code(client, validation_rules=[rule["id"]])
+    somebody = {"source_id": "nobody-yet"}
+    assert (await validate(client, name, customer=somebody))["valid"] is belongs
+    await redeem(client, name, customer=somebody, status=200 if belongs else 400)
 
 
 async def test_memberships_of_many_in_few_statements(client: Any, pool: db.Pool) -> None:

@@ -112,7 +112,7 @@ async def test_a_redemption_goes_by_them(client: Any, manager: Any) -> None:
     ("body", "path"),
     [
         ({"redeemables_limit": 31}, "redeemables_limit"),
-        ({"redeemables_limit": None}, "redeemables_limit"),
+        ({"redeemables_limit": 0}, "redeemables_limit"),
         ({"applicable_exclusive_redeemables_limit": 6}, "applicable_exclusive_redeemables_limit"),
         (
             {"applicable_exclusive_redeemables_per_category_limit": 2},

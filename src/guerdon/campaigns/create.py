@@ -97,7 +97,7 @@ async def _create_promotion(call: Call, data: CampaignIn) -> Campaign:
 async def _insert(call: Call, data: CampaignIn, new: store.NewCampaign) -> str:
     await check_policy(call, new.campaign_type, new.options, new.body, new.activity_duration_after_publishing)
     new.body = await settle(call.db, call.project_id, data, new.body)
-    await checked(call.db, call.project_id, "campaign", new.metadata)
+    await checked(call.db, call.project_id, schema_of(new), new.metadata)
     tiers: list[Event] = []
     if new.campaign_type == "REFERRAL_PROGRAM":
         said = data.referral_program or Program()
@@ -110,6 +110,11 @@ async def _insert(call: Call, data: CampaignIn, new: store.NewCampaign) -> str:
     await emit(call.db, call.project_id, [created, *tiers], call.request_id)
     await assign(call, data.validation_rules or [], campaign_id, "campaign")
     return campaign_id
+
+
+def schema_of(row: store.NewCampaign | CampaignRow) -> str:
+    """Of what the schema is that the campaign's metadata goes by."""
+    return "voucher" if row.use_voucher_metadata_schema else "campaign"
 
 
 def merge_options(before: dict[str, Any] | None, given: OptionsIn | None) -> dict[str, Any] | None:
@@ -194,7 +199,7 @@ def _row(
     return store.NewCampaign(
         name=data.name,
         campaign_type=campaign_type,
-        type=data.type,
+        type=data.type or "AUTO_UPDATE",
         voucher=voucher or {},
         body=body,
         description=data.description,

@@ -7,7 +7,7 @@ from msgspec import UNSET
 
 from guerdon.campaigns import store
 from guerdon.campaigns.answers import read
-from guerdon.campaigns.create import enqueue_codes, merge_options, told_of
+from guerdon.campaigns.create import enqueue_codes, merge_options, schema_of, told_of
 from guerdon.campaigns.policy import check_policy
 from guerdon.campaigns.requests import CampaignChange, CampaignVoucherIn, check_cards, check_duration
 from guerdon.campaigns.shape import Campaign, CampaignRow
@@ -116,7 +116,7 @@ async def _change_metadata(call: Call, row: CampaignRow, data: CampaignChange) -
         return
     given, unset = data.metadata or {}, data.unset_metadata_fields or []
     row.metadata = {key: value for key, value in (row.metadata | given).items() if key not in unset}
-    await checked(call.db, call.project_id, "campaign", row.metadata, said=[*given, *unset])
+    await checked(call.db, call.project_id, schema_of(row), row.metadata, said=[*given, *unset])
 
 
 def _check_kind(row: CampaignRow, data: CampaignChange) -> None:

@@ -69,7 +69,7 @@ class CampaignIn(WindowsIn, kw_only=True):
 
     name: Name
     campaign_type: Annotated[str, Meta(max_length=64)] | None = None
-    type: Literal["AUTO_UPDATE", "STATIC", "STANDALONE"] = "AUTO_UPDATE"
+    type: Literal["AUTO_UPDATE", "STATIC", "STANDALONE"] | None = "AUTO_UPDATE"
     description: Text | None = None
     voucher: CampaignVoucherIn | None = None
     promotion: PromotionIn | None = None

@@ -98,7 +98,7 @@ def _part(
         id=out.id,
         object="campaign" if whole else out.object,
         created_at=made,
-        result=out.result,
+        result=_result(at, candidate, out.result),
         order=out.order if verdict.order is not None else UNSET,
         applicable_to=out.applicable_to,
         inapplicable_to=out.inapplicable_to,
@@ -111,6 +111,14 @@ def _part(
         validation_rules_assignments=_rules(candidate, verdict, expand, assigned),
         explain=out.explain,
     )
+
+
+def _result(at: Look, candidate: Candidate, result: Any) -> Any:
+    """What a redeemable comes to; where a session is asked for, with what sessions hold of a gift card, its own too."""
+    if at.ask.data.session is None or not isinstance(result, dict) or "gift" not in result:
+        return result
+    locked = at.seen.held(f"c:{candidate.redeemable.key}", None)
+    return {**result, "gift": {**result["gift"], "locked_credits": locked}}
 
 
 def _rules(

@@ -24,21 +24,21 @@ class SchemaIn(msgspec.Struct, kw_only=True):
     """A new schema: of one of the resources with metadata, or of a kind of object of your own."""
 
     related_object: RelatedObject
-    properties: dict[str, Definition]
+    properties: dict[str, Definition] | None = None
     allow_defined_only: bool | None = None
 
 
 class SchemaChange(msgspec.Struct, kw_only=True):
     """Definitions to add or to replace whole; those that are not named stay. None of them changes its type."""
 
-    properties: dict[str, Definition] = {}
+    properties: dict[str, Definition] | None = None
     allow_defined_only: bool | None = None
 
 
 class CamelSchemaIn(msgspec.Struct, kw_only=True):
     """Definitions, in camel case."""
 
-    properties: dict[str, CamelDefinition] = {}
+    properties: dict[str, CamelDefinition] | None = None
     allow_defined_only: bool | None = None
 
 
@@ -130,14 +130,15 @@ async def create_metadata_schema(call: Call, resource: str, data: CamelSchemaIn)
     """Create the metadata schema of a resource, or of a kind of object of your own. 409 when it has one."""
     related_object = edit.checked_name(resource)
     row = await edit.create(
-        call.conn, call.project_id, related_object, data.properties, data.allow_defined_only
+        call.conn, call.project_id, related_object, data.properties or {}, data.allow_defined_only
     )
     return camel_shape(row)
 
 
 async def update_metadata_schema(call: Call, resource: str, data: CamelSchemaIn) -> CamelSchema:
     """Add or replace definitions of a metadata schema, by its id or its resource. The others stay."""
-    row = await edit.change(call.conn, call.project_id, resource, data.properties, data.allow_defined_only)
+    properties = data.properties or {}
+    row = await edit.change(call.conn, call.project_id, resource, properties, data.allow_defined_only)
     return camel_shape(row)
 
 
@@ -159,7 +160,7 @@ async def create_project_metadata_schema(call: Call, project_id: str, data: Sche
     """Create the metadata schema of a resource, or of a kind of object of your own. 409 when it has one."""
     own_project(call, project_id)
     row = await edit.create(
-        call.conn, project_id, data.related_object, data.properties, data.allow_defined_only
+        call.conn, project_id, data.related_object, data.properties or {}, data.allow_defined_only
     )
     return shape(row)
 
@@ -176,7 +177,7 @@ async def update_project_metadata_schema(
     """Add or replace definitions of a metadata schema. The others stay; a type never changes."""
     own_project(call, project_id)
     row = await edit.change(
-        call.conn, project_id, metadata_schema_id, data.properties, data.allow_defined_only
+        call.conn, project_id, metadata_schema_id, data.properties or {}, data.allow_defined_only
     )
     return shape(row)
 

@@ -21,6 +21,7 @@ from guerdon.definitions.snapshot import Segment
 from guerdon.engine.filter import matches
 from guerdon.engine.operators import MISSING
 from guerdon.kit import db
+from guerdon.kit.ids import new_id
 from guerdon.segments import store
 
 COUNT, LAST = ".count", ".last_occurrence"
@@ -84,9 +85,14 @@ async def memberships(
 def would_belong(
     customer: CustomerIn, segments: Mapping[str, Segment], now: datetime, zone: ZoneInfo
 ) -> frozenset[str]:
-    """The segments that somebody would be in who is not stored: nothing bought, nothing happened, new as of now."""
-    nobody = CustomerRow("", customer.source_id, None, None, None, None, None, None, {}, now, None)
-    facts = Facts(_with(nobody, customer), Summary())
+    """The segments that somebody would be in who is not stored: nothing bought, nothing happened, new as of now.
+
+    With an id that no filter can name, as storing them would give: what is foretold is what a redemption sees.
+    """
+    nobody = CustomerRow(
+        new_id("customer"), customer.source_id, None, None, None, None, None, None, {}, now, None
+    )
+    facts = Facts(_with(nobody, customer), Summary(), LoyaltySummary())
     return frozenset(judged(facts, segments.values(), now, zone))
 
 

@@ -40,9 +40,9 @@ class RuleIn(RuleMembers, kw_only=True):
 
 
 class RuleChange(RuleMembers, kw_only=True):
-    """What is to change of a rule. Absent stays and null clears, member by member."""
+    """What is to change of a rule. Absent stays and null clears, member by member; the name stays either way."""
 
-    name: Name | UnsetType = UNSET
+    name: Name | UnsetType | None = UNSET
 
 
 class Rule(msgspec.Struct, kw_only=True):
@@ -77,7 +77,7 @@ class AssignmentIn(msgspec.Struct, kw_only=True):
     """What a rule is to be assigned to: a voucher by id or code, a campaign by id or name, others by id."""
 
     related_object_id: Name
-    related_object_type: ObjectType = "voucher"
+    related_object_type: ObjectType | None = "voucher"
 
 
 class AssignmentList(msgspec.Struct, kw_only=True):
@@ -199,7 +199,7 @@ async def create_assignment(
     That is a voucher, a campaign, a promotion tier, an earning rule, a reward assignment or a distribution. A rule is assigned once to a thing; `force` puts a new assignment in the place of the one there is.
     """
     await _found(call, validation_rule_id)
-    object_type, named = data.related_object_type, data.related_object_id
+    object_type, named = data.related_object_type or "voucher", data.related_object_id
     target = await store.find_target(
         call.db, call.project_id, object_type, named, call.caller.case_sensitive_codes
     )

@@ -108,6 +108,7 @@ TARGETS: dict[str, LiteralString] = {
         order by id = $2 desc limit 1
     """,
     "promotion_tier": "select id from promotion_tiers where project_id = $1 and id = $2 and $3::text is not null",
+    "reward_assignment": "select id from loyalty_assignments where project_id = $1 and id = $2 and $3::text is not null",
 }
 
 FIND_ASSIGNMENT = """
@@ -147,7 +148,7 @@ BY_RULE = """
 # A snapshot knows the rules of campaigns and tiers by the object; those of codes are read when one is asked for.
 COMPILED_OWNERS = """
     select related_object_id from validation_rule_assignments
-    where project_id = $1 and rule_id = $2 and related_object_type in ('campaign', 'promotion_tier')
+    where project_id = $1 and rule_id = $2 and related_object_type in ('campaign', 'promotion_tier', 'reward_assignment')
 """
 
 
