@@ -79,11 +79,17 @@ def run(dsn: str, shop: Shop, cards: int) -> None:
         ("night, s", f"{took:.0f}", verdict(took, BOUND_SECONDS * cards / CARDS, at_least=False)),
         ("cards a second", f"{lapsed / took:,.0f}", ""),
         ("memory at its start and most, MB", f"{before / 1024:.0f}, {after / 1024:.0f}", verdict(after / before, 1.5, at_least=False)),
-        ("progress seen, %", ", ".join(map(str, shown)), ""),
+        (f"progress, %, in {len(shown)} looks", " to ".join(map(str, (min(shown), max(shown)))) if shown else "none", never_back(shown)),
         ("redemptions/s alone, p50 ms", f"{plain.rate:,.0f}, {plain.p50:.1f}", ""),
         ("redemptions/s beside, p50 ms", f"{rate:,.0f}, {half:.1f}", ""),
         ("slower by", f"{plain.rate / rate:.2f}", verdict(plain.rate / rate, 1.3, at_least=False)),
     ], ("what", "measured", "bound"))  # fmt: skip
+
+
+def never_back(shown: list[int]) -> str:
+    """Whether it moved, and only forward."""
+    ok = shown == sorted(shown) and len(set(shown)) > 1
+    return f"moves, never back: {'ok' if ok else 'MISSED'}"
 
 
 async def count(dsn: str, project_id: str) -> int:

@@ -125,7 +125,8 @@ class TooMuch(Exception):
 class Card(Struct, gc=False, kw_only=True):
     """A card under lock. ``balance`` = what its lots hold − ``debt``; the sums by account add up to it.
 
-    ``seq`` and ``head`` are the number and the hash of its last entry.
+    ``seq`` and ``head`` are the number and the hash of its last entry. Where ``reach`` is a number, not all of its lots
+    are here but the first to be spent that hold so much, which is then all that may be taken.
     """
 
     id: str
@@ -142,6 +143,7 @@ class Card(Struct, gc=False, kw_only=True):
     transferred: int = 0
     cashed_out: int = 0
     lots: dict[str, Lot] = field(default_factory=dict)
+    reach: int | None = None
 
     def available(self, now: datetime) -> int:
         """What can be spent at this instant: what its open lots hold, less what it owes."""
@@ -193,7 +195,7 @@ def give_back(
 
     ``spent`` are the parts of that entry less what was given back of it before (`left_of`).
     """
-    assert 0 < amount <= -sum(part.amount for part in spent)
+    assert card.reach is None and 0 < amount <= -sum(part.amount for part in spent)
     parts: list[Part] = []
     left = amount
     for part in reversed(spent):
@@ -234,6 +236,7 @@ def claw_back(
     ``NEGATIVE`` owes the rest, so that the balance may fall below nothing; ``DEBT`` takes it from other lots
     first; ``FLOOR`` takes it from other lots, and lets go what they do not hold. None if there is nothing to take.
     """
+    assert card.reach is None
     parts: list[Part] = []
     left = amount
     named = [card.lots[lot] for lot in lots if lot in card.lots]
@@ -257,6 +260,7 @@ def claw_back(
 
 def lapse(card: Card, type: str, now: datetime, entry_id: str, why: Why = NO_REASON) -> Entry | None:
     """Let what has expired go, whatever lots it is in; None if there is nothing."""
+    assert card.reach is None
     parts: list[Part] = []
     for lot in _sorted(card.lots.values(), "SOONEST_EXPIRING"):
         if lot.expires_at is not None and lot.expires_at <= now and lot.remaining:
@@ -273,7 +277,7 @@ def transfer(
     types: tuple[str, str],
     amount: int,
     now: datetime,
-    ids: Sequence[tuple[str, str]],
+    ids: Iterable[tuple[str, str]],
     out_id: str,
     *,
     order: SpendOrder = "SOONEST_EXPIRING",
@@ -282,7 +286,7 @@ def transfer(
     """Move ``amount`` to another card of the same unit. Each lot keeps its expiry, start and provenance.
 
     ``types`` are those of the entry out and the entries in, one for each lot; ``ids`` are theirs with their lots',
-    as many as the giver has lots. Raises `NotEnough`.
+    at most as many as the giver has lots. Raises `NotEnough`.
     """
     assert giver.id != taker.id and giver.unit == taker.unit
     if taker.balance + amount > MAX_BALANCE:
@@ -331,8 +335,11 @@ def _enter(
 
 def _take(card: Card, amount: int, now: datetime, order: SpendOrder) -> tuple[Part, ...]:
     assert amount > 0
+    if card.reach is not None:
+        assert amount <= card.reach and order == "SOONEST_EXPIRING"
+        card.reach -= amount
     lots = _sorted((lot for lot in card.lots.values() if lot.open(now)), order)
-    available = card.available(now)
+    available = max(0, sum(lot.remaining for lot in lots) - card.debt)
     if available < amount:
         raise NotEnough(amount, available)
     parts: list[Part] = []

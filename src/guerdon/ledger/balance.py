@@ -63,7 +63,7 @@ async def change_balance(call: Call, card_id: str, data: BalanceIn, holder_id: s
     def decide(moment: Moment) -> BalanceOut:
         return _decide(moment, (card_id, holder_id), data.amount, dates, note)
 
-    return await carry_out(call, (card_id,), decide)
+    return await carry_out(call, (card_id,), decide, reach=max(0, -data.amount))
 
 
 def _dates(call: Call, data: BalanceIn) -> Dates:
@@ -107,6 +107,7 @@ def _decide(
             )  # fmt: skip
         else:
             order = moment.book.order_of(card_id)
+            moment.book.check_free(card, -amount, moment.now)
             entry = spend(card, f"{unit}_REMOVAL", -amount, moment.now, ids[0], order=order)
     except NotEnough as refused:
         raise _invalid_amount(

@@ -4,14 +4,14 @@ Everybody who moves value opens a book with the cards concerned, acts on them wi
 of it, and closes the book in the same transaction. Cards are locked after vouchers and before tallies, by id.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
 import msgspec
 from msgspec import Struct, field
 
-from guerdon.engine.ledger import Card, Entry, Lot, Part, SpendOrder
+from guerdon.engine.ledger import Card, Entry, Lot, NotEnough, Part, SpendOrder
 from guerdon.kit import db
 from guerdon.kit.ids import new_id
 from guerdon.kit.jobs import enqueue
@@ -25,12 +25,35 @@ LOOK = """
 """
 LOCK = LOOK + " for update of c"
 
-# A statement of its own, so that it sees what whoever held the card before has left there.
+# Statements of their own, so that they see what whoever held the card before has left there.
 LOTS = """
     select l.card_id, l.id, l.granted, l.remaining, l.created_at, l.starts_at, l.expires_at, l.entry_id, l.parent
     from unnest($2::text[]) as w (id) join card_lots l on l.project_id = $1 and l.card_id = w.id
-    where l.remaining > 0 or l.id = any($3::text[])
+    where l.remaining > 0
 """
+SPENT_LOTS = """
+    select l.card_id, l.id, l.granted, l.remaining, l.created_at, l.starts_at, l.expires_at, l.entry_id, l.parent
+    from unnest($2::text[]) as w (id) join card_lots l on l.project_id = $1 and l.card_id = w.id
+    where l.remaining = 0 and l.id = any($3::text[])
+"""
+# In the order to be spent, which is that of the index card_lots_left, without those that have ended. Sorted by no more
+# than the index has, since a plan made for cards of few lots would rather read and sort them all.
+FIRST_LOTS = """
+    select l.card_id, l.id, l.granted, l.remaining, l.created_at, l.starts_at, l.expires_at, l.entry_id, l.parent
+    from unnest($2::text[]) as w (id) cross join lateral (
+        select o.* from card_lots o
+        where o.project_id = $1 and o.card_id = w.id and o.remaining > 0 and coalesce(o.expires_at, 'infinity') > $3
+        order by coalesce(o.expires_at, 'infinity'), o.created_at limit $4
+    ) as l
+"""
+# What has ended but waits for the night: no part of what a card holds any more.
+ENDED_LOTS = """
+    select l.card_id, l.id, l.granted, l.remaining, l.created_at, l.starts_at, l.expires_at, l.entry_id, l.parent
+    from unnest($2::text[]) as w (id) join card_lots l on l.project_id = $1 and l.card_id = w.id
+    where l.remaining > 0 and coalesce(l.expires_at, 'infinity') <= $3
+"""
+FIRST, TIMES = 32, 8
+"""How many lots of a card are read at first where not all are needed, and how many times as many if those are too few."""
 
 OF_REDEMPTIONS = """
     select e.id, e.card_id, e.seq, e.type, e.amount, e.balance, e.total, e.parts, e.created_at as at, e.hash, e.related_id,
@@ -84,7 +107,7 @@ class Note(Struct, gc=False):
 
 class Book(Struct):
     """Cards by id, and what was done to them since they were read. `campaigns` are those of the cards, `pinned` the
-    cards that have a PIN, `orders` in which order their lots are spent where the campaign says so.
+    cards that have a PIN, `kept` what sessions keep of cards where that was asked, `orders` in which order their lots are spent where the campaign says so.
     """
 
     cards: dict[str, Card] = field(default_factory=dict)
@@ -95,6 +118,13 @@ class Book(Struct):
     orders: dict[str, SpendOrder] = field(default_factory=dict)
     opened: set[str] = field(default_factory=set)
     seen_lots: dict[str, int] = field(default_factory=dict)
+    kept: dict[str, int] = field(default_factory=dict)
+
+    def check_free(self, card: Card, asked: int, now: datetime) -> None:
+        """Raise `NotEnough` where a card has not so much beside what sessions keep of it."""
+        kept = self.kept.get(card.id, 0)
+        if kept and card.available(now) - kept < asked:
+            raise NotEnough(asked, max(0, card.available(now) - kept))
 
     def open(self, card_id: str, unit: str, campaign_id: str | None) -> Card:
         """A new card, with nothing on it."""
@@ -122,6 +152,12 @@ def entry_ids(lots: int = 1) -> list[tuple[str, str]]:
     return [(new_id("card_entry"), new_id("lot")) for _ in range(lots)]
 
 
+def more_ids() -> Iterator[tuple[str, str]]:
+    """The same, as many as turn out to be needed."""
+    while True:
+        yield new_id("card_entry"), new_id("lot")
+
+
 async def load(
     conn: db.Db, project_id: str, ids: Collection[str], *, lock: bool, lots: Collection[str] = ()
 ) -> Book:
@@ -140,6 +176,14 @@ async def add(
     conn: db.Db, project_id: str, book: Book, ids: Collection[str], *, lock: bool, lots: Collection[str] = ()
 ) -> None:
     """Read more cards into a book. Under `lock` all cards of a transaction are to be read at once."""
+    await add_cards(conn, project_id, book, ids, lock=lock)
+    await add_lots(conn, project_id, book, [name for name in ids if name in book.cards], lots)
+
+
+async def add_cards(conn: db.Db, project_id: str, book: Book, ids: Collection[str], *, lock: bool) -> None:
+    """Read cards without their lots: `add_lots` or `add_first_lots` is to follow, once they are locked."""
+    if not ids:
+        return
     for record in await db.records(conn, LOCK if lock else LOOK, project_id, sorted(ids)):
         card = dict(record)
         book.campaigns[card["id"]] = card.pop("campaign_id")
@@ -148,13 +192,56 @@ async def add(
         if (order := card.pop("spend_order")) is not None:
             book.orders[card["id"]] = order
         book.cards[card["id"]] = Card(**card)
-    if book.cards:
-        for record in await db.records(conn, LOTS, project_id, list(book.cards), list(lots)):
-            row = dict(record)
-            card_id = row.pop("card_id")
-            lot = Lot(**row)
-            book.cards[card_id].lots[lot.id] = lot
-            book.seen_lots[lot.id] = lot.remaining
+
+
+async def add_lots(
+    conn: db.Db, project_id: str, book: Book, ids: list[str], lots: Collection[str] = ()
+) -> None:
+    """Read the lots of cards that hold something, and those named in `lots` besides."""
+    if not ids:
+        return
+    for record in await db.records(conn, LOTS, project_id, ids):
+        _add_lot(book, record)
+    if lots:
+        for record in await db.records(conn, SPENT_LOTS, project_id, ids, list(lots)):
+            _add_lot(book, record)
+
+
+async def add_first_lots(
+    conn: db.Db, project_id: str, book: Book, reach: Mapping[str, int], now: datetime
+) -> None:
+    """Read as many lots of each card, the soonest to end first, as hold what may be taken of it: `reach`, by card.
+
+    So a card of ten thousand lots costs no more than one of ten. It is enough for granting and spending, in the
+    order of what ends the soonest.
+    """
+    for name, amount in reach.items():
+        book.cards[name].reach = amount
+    wanting = [name for name, amount in reach.items() if amount]
+    limit = FIRST
+    while wanting:
+        read = dict.fromkeys(wanting, 0)
+        for record in await db.records(conn, FIRST_LOTS, project_id, wanting, now, limit):
+            _add_lot(book, record)
+            read[record["card_id"]] += 1
+        more = [name for name in wanting if read[name] == limit]
+        wanting = [name for name in more if book.cards[name].available(now) < reach[name]]
+        limit *= TIMES
+
+
+async def add_ended_lots(conn: db.Db, project_id: str, book: Book, now: datetime) -> None:
+    """Read no lots of the book's cards but those that have ended: enough for granting, and to say what they hold."""
+    for card in book.cards.values():
+        card.reach = 0
+    for record in await db.records(conn, ENDED_LOTS, project_id, list(book.cards), now):
+        _add_lot(book, record)
+
+
+def _add_lot(book: Book, record: db.Record) -> None:
+    row = dict(record)
+    card = book.cards[row.pop("card_id")]
+    lot = card.lots[row["id"]] = Lot(**row)
+    book.seen_lots[lot.id] = lot.remaining
 
 
 async def entries_of(conn: db.Db, project_id: str, redemption_ids: Collection[str]) -> list[Entry]:
@@ -205,8 +292,13 @@ async def _follow(conn: db.Conn, project_id: str, book: Book, now: datetime) -> 
     points = [entry for entry in book.entries if book.cards[entry.card_id].unit != "credits"]
     jobs: list[tuple[str, dict[str, Any]]] = []
     if points:
-        spent = {entry.card_id for entry in points if entry.type == "POINTS_REDEMPTION"}
-        told = {"cards": sorted({entry.card_id for entry in points}), "spent": sorted(spent)}
+        used = [entry for entry in points if entry.type == "POINTS_REDEMPTION"]
+        uses = [(entry.card_id, -entry.amount, entry.redemption_id) for entry in used]
+        spent = sorted({entry.card_id for entry in used})
+        told = {
+            "cards": sorted({entry.card_id for entry in points}), "spent": spent, "uses": uses,
+            "at": now.isoformat(),
+        }  # fmt: skip
         jobs.append(("loyalty.follow", told))
     late = {entry.card_id for entry in book.entries if entry.amount > 0 and _ended(book, entry, now)}
     if late:

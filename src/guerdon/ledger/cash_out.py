@@ -46,7 +46,9 @@ async def cash_out(call: Call, card_id: str, data: CashOutIn) -> Reply:
     `invalid_pin`, 429.
     """
     pin = PinAsk(card_id, data.gift and data.gift.pin)
-    return await carry_out(call, (card_id,), lambda moment: _decide(moment, card_id, data), pin)
+    return await carry_out(
+        call, (card_id,), lambda moment: _decide(moment, card_id, data), pin, reach=data.amount
+    )
 
 
 class LookUpIn(Struct, kw_only=True):
@@ -81,7 +83,7 @@ async def look_up(call: Call, card_id: str, data: LookUpIn) -> Reply:
         return BalanceSeen(
             voucher_id=card_id,
             balance=card.balance,
-            available=card.available(moment.now),
+            available=max(0, card.available(moment.now) - moment.book.kept.get(card_id, 0)),
             next_expiration_date=None if ends is None else iso(ends),
             next_expiration_amount=None if ends is None else lapsing,
         )
@@ -102,11 +104,13 @@ def _decide(moment: Moment, card_id: str, data: CashOutIn) -> CashOut:
     card = moment.book.cards.get(card_id)
     if card is None:
         raise not_found("card", card_id)
-    amount = card.available(moment.now) if data.amount is None else data.amount
+    kept = moment.book.kept.get(card_id, 0)
+    amount = max(0, card.available(moment.now) - kept) if data.amount is None else data.amount
     if not amount:
         raise _invalid_amount("nothing is left to pay out")
     order = moment.book.order_of(card_id)
     try:
+        moment.book.check_free(card, amount, moment.now)
         entry = spend(card, "CREDITS_CASH_OUT", amount, moment.now, new_id("card_entry"), order=order)
     except NotEnough as refused:
         raise _invalid_amount(f"{refused.available} can be paid out; {refused.asked} is more") from None

@@ -1,8 +1,9 @@
 """Taking off the books what is on cards that are deleted."""
 
 from collections.abc import Collection
+from datetime import datetime
 
-from guerdon.engine.ledger import Entry, Why, claw_back
+from guerdon.engine.ledger import Card, Entry, Why, claw_back
 from guerdon.kit import db
 from guerdon.kit.ids import new_id
 from guerdon.kit.outbox import Event
@@ -17,17 +18,19 @@ async def take_off(conn: db.Conn, project_id: str, ids: Collection[str]) -> list
     if not book.cards:
         return []
     now = await db.value(conn, NOW)
-    for card in book.cards.values():
-        unit = "CREDITS" if card.unit == "credits" else "POINTS"
-        left = sum(lot.remaining for lot in card.lots.values())
-        lots = list(card.lots)
-        if left:
-            entry_id = new_id("card_entry")
-            why = Why(cause_id=card.id)  # the card itself: it was deleted
-            entry = claw_back(card, f"{unit}_REMOVAL", lots, left, now, entry_id, policy="FLOOR", why=why)
-            book.enter([entry])
+    # The cause is the card itself: it was deleted.
+    book.enter(emptied(card, now, Why(cause_id=card.id)) for card in book.cards.values())
     await books.write(conn, project_id, book, now)
     return book.entries
+
+
+def emptied(card: Card, now: datetime, why: Why) -> Entry | None:
+    """All that is left on a card, which has all its lots here, taken off; what it owes stays owed by nobody."""
+    left = sum(lot.remaining for lot in card.lots.values())
+    if not left:
+        return None
+    kind = "CREDITS_REMOVAL" if card.unit == "credits" else "POINTS_REMOVAL"
+    return claw_back(card, kind, list(card.lots), left, now, new_id("card_entry"), policy="FLOOR", why=why)
 
 
 def news(entries: Collection[Entry]) -> list[Event]:

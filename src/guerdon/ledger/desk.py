@@ -12,12 +12,12 @@ import msgspec
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from guerdon.engine.ledger import Card, Entry
+from guerdon.engine.ledger import Card, Entry, Lot
 from guerdon.kit import db, idempotency, outbox
 from guerdon.kit.call import Call, Reply
 from guerdon.kit.errors import ApiError
 from guerdon.kit.idempotency import Kept
-from guerdon.kit.lane import Lane
+from guerdon.kit.lane import Doubt, Lane, still
 from guerdon.kit.outbox import Event
 from guerdon.ledger import book as books
 from guerdon.ledger import pins as pinned
@@ -25,7 +25,15 @@ from guerdon.ledger.book import Book
 from guerdon.ledger.pins import Pins
 from guerdon.settings import Settings
 
-NOW = "select clock_timestamp() as now"
+# What sessions keep of cards is not to be had by hand; it cannot grow while the cards are locked.
+NOW = """
+    select clock_timestamp() as now, h.held, sum(h.amount)::bigint as amount
+    from (select) as once
+    left join session_holds h on h.project_id = $1 and h.held = any($2) and h.expires_at > clock_timestamp()
+    group by h.held
+"""
+KEPT = "c:"
+"""How a session's hold of a card begins (redemptions/holds.py)."""
 WRITTEN = "select id from card_entries where project_id = $1 and card_id = $2 and seq = $3"
 
 ENCODER = msgspec.json.Encoder()
@@ -56,7 +64,9 @@ class PinAsk(Struct, frozen=True):
 class Act(Struct, kw_only=True):
     """A request to move value on cards; `decide` does so and answers, or raises `ApiError` and nothing has moved.
 
-    `lots` are lots that it needs though they are spent; `pin` is asked for if it is not None.
+    `lots` are lots that it needs though they are spent; `pin` is asked for if it is not None. `reach` is said by one
+    that only grants and spends: the most that it takes of any of its cards. It then sees their balances, but not all
+    of their lots.
     """
 
     project_id: str
@@ -68,10 +78,15 @@ class Act(Struct, kw_only=True):
     lots: tuple[str, ...] = ()
     decide: Callable[[Moment], Any]
     pin: PinAsk | None = None
+    reach: int | None = None
 
 
 def act_of(
-    call: Call, cards: tuple[str, ...], decide: Callable[[Moment], Any], pin: PinAsk | None = None
+    call: Call,
+    cards: tuple[str, ...],
+    decide: Callable[[Moment], Any],
+    pin: PinAsk | None = None,
+    reach: int | None = None,
 ) -> Act:
     """What a call asks of the desk."""
     key = call.idempotency_key
@@ -84,26 +99,23 @@ def act_of(
         cards=cards,
         decide=decide,
         pin=pin,
+        reach=reach,
     )
 
 
 async def carry_out(
-    call: Call, cards: tuple[str, ...], decide: Callable[[Moment], Any], pin: PinAsk | None = None
+    call: Call,
+    cards: tuple[str, ...],
+    decide: Callable[[Moment], Any],
+    pin: PinAsk | None = None,
+    reach: int | None = None,
 ) -> Reply:
     """Have the desk carry out an act; the answer, after the commit that made it true. Of a card that has a PIN `pin`
-    has to be right.
+    has to be right. An act that only grants and spends says its `reach`, as `Act` has it.
     """
     desk = call.state.ledger
     assert isinstance(desk, LedgerDesk)
-    return await desk.ask(act_of(call, cards, decide, pin))
-
-
-class Doubt(Struct):
-    """A batch whose COMMIT got no answer: one entry that it wrote, and the answers that are true if it is there."""
-
-    acts: list[Act]
-    entry: Entry
-    replies: list[Reply | Exception]
+    return await desk.ask(act_of(call, cards, decide, pin, reach))
 
 
 class LedgerDesk:
@@ -129,28 +141,23 @@ class LedgerDesk:
     async def _run(self, project_id: str, acts: list[Act]) -> list[Reply | Exception]:
         if self._conn is None or self._conn.is_closed():
             self._conn = await db.connect(self._dsn, db.HOT)
-        # A doubt is about the batch before: if this is not its second try, nobody waits for its answers.
-        doubt, self._doubt = self._doubt, None
-        if doubt is not None and doubt.acts is not acts:
-            doubt = None
+        self._doubt = still(self._doubt, acts)
         try:
-            return await self._carry(self._conn, project_id, acts, doubt)
+            return await self._carry(self._conn, project_id, acts)
         except db.ConnectionLost:
-            self._doubt = self._doubt or doubt
             self._conn.terminate()
             raise
 
-    async def _carry(
-        self, conn: db.Conn, project_id: str, acts: list[Act], doubt: Doubt | None
-    ) -> list[Reply | Exception]:
+    async def _carry(self, conn: db.Conn, project_id: str, acts: list[Act]) -> list[Reply | Exception]:
+        doubt = self._doubt
         tx = conn.transaction()
         await tx.start()
         try:
             batch = await carry(conn, project_id, acts)
             # The earlier try held the locks that are ours now, so it has ended, one way or the other.
-            if doubt is not None and await _written(conn, project_id, doubt.entry):
+            if doubt is not None and await _written(conn, project_id, doubt.written):
                 await tx.rollback()
-                return doubt.replies
+                return doubt.answers_to(acts)
         except BaseException:
             if not conn.is_closed():
                 await tx.rollback()
@@ -177,13 +184,17 @@ class Batch(Struct):
 
 async def carry(conn: db.Conn, project_id: str, acts: Sequence[Act]) -> Batch:
     """Carry out acts in the transaction that is open; the answers are true once it is committed."""
-    stored = await idempotency.find_all(conn, project_id, [act.key for act in acts if act.key is not None])
     cards = {card for act in acts for card in act.cards}
-    lots = [lot for act in acts for lot in act.lots]
-    book = await books.load(conn, project_id, cards, lock=True, lots=lots)
+    book = Book()
+    await books.add_cards(conn, project_id, book, cards, lock=True)
+    # Under lock, so that it sees what a try before has kept that ended only now.
+    stored = await idempotency.find_all(conn, project_id, [act.key for act in acts if act.key is not None])
     tried = {act.pin.name for act in acts if act.pin is not None and act.pin.given is not None}
     pins = await pinned.load(conn, project_id, tried)
-    now = (await db.records(conn, NOW))[0]["now"]
+    seen = await db.records(conn, NOW, project_id, [KEPT + name for name in sorted(cards)])
+    now = max(record["now"] for record in seen)
+    book.kept = {r["held"].removeprefix(KEPT): r["amount"] for r in seen if r["held"] is not None}
+    await _add_lots(conn, project_id, book, acts, now)
     kept: list[Kept] = []
     told: list[tuple[str | None, Event]] = []
     replies = [_settle(book, pins, now, act, stored, kept, told) for act in acts]
@@ -192,6 +203,25 @@ async def carry(conn: db.Conn, project_id: str, acts: Sequence[Act]) -> Batch:
     await outbox.emit_for(conn, project_id, [event for _, event in told], [name for name, _ in told])
     await idempotency.keep_all(conn, project_id, kept)
     return Batch(replies, book.entries)
+
+
+async def _add_lots(conn: db.Conn, project_id: str, book: Book, acts: Sequence[Act], now: datetime) -> None:
+    """Of each card all lots, or the first ones where that is enough for every act on it."""
+    reach: dict[str, int] = {}
+    whole: set[str] = set()
+    for act in acts:
+        for name in act.cards:
+            if act.reach is None or book.order_of(name) != "SOONEST_EXPIRING":
+                whole.add(name)
+            else:
+                reach[name] = reach.get(name, 0) + act.reach
+    for name, kept in book.kept.items():
+        if reach.get(name):
+            reach[name] += kept
+    lots = [lot for act in acts for lot in act.lots]
+    await books.add_lots(conn, project_id, book, sorted(whole & book.cards.keys()), lots)
+    first = {name: most for name, most in reach.items() if name in book.cards and name not in whole}
+    await books.add_first_lots(conn, project_id, book, first, now)
 
 
 def _settle(
@@ -227,13 +257,16 @@ def _open(book: Book, pins: Pins, now: datetime, act: Act) -> None:
 
 
 def _decide(book: Book, now: datetime, act: Act, told: list[tuple[str | None, Event]]) -> Reply:
-    before = {name: _copy(book.cards[name]) for name in act.cards if name in book.cards}
+    before = [_seen(book.cards[name]) for name in act.cards if name in book.cards]
     entries, notes = len(book.entries), len(book.notes)
     moment = Moment(book, now, act.request_id)
     try:
         answer = act.decide(moment)
     except ApiError:
-        book.cards.update(before)
+        for card, lots in before:
+            book.cards[card.id] = card
+            for lot, remaining, expires_at in lots:
+                lot.remaining, lot.expires_at = remaining, expires_at
         del book.entries[entries:], book.notes[notes:]
         raise
     told.extend(moment.events)
@@ -242,5 +275,6 @@ def _decide(book: Book, now: datetime, act: Act, told: list[tuple[str | None, Ev
     return Reply(ENCODER.encode(answer))
 
 
-def _copy(card: Card) -> Card:
-    return replace(card, lots={name: replace(lot) for name, lot in card.lots.items()})
+def _seen(card: Card) -> tuple[Card, list[tuple[Lot, int, datetime | None]]]:
+    """A card as it is, and what an act may change of its lots."""
+    return replace(card, lots=dict(card.lots)), [(o, o.remaining, o.expires_at) for o in card.lots.values()]

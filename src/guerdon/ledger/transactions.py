@@ -12,12 +12,14 @@ from guerdon.kit.paging import Field, Listing, page
 
 COLUMNS: LiteralString = """
     e.id, e.card_id, e.campaign_id, e.unit, e.type, e.amount, e.balance, e.total, e.related_id, e.redemption_id, e.order_id,
-    e.cause_id, e.created_at, n.source_id, n.reason, n.source, o.source_id as order_source_id
+    e.cause_id, e.created_at, n.source_id, n.reason, n.source, o.source_id as order_source_id,
+    r.body #>> '{v1,source,banner}' as banner
 """
 SOURCE: LiteralString = "card_entries e"
 JOINS: dict[str, LiteralString] = {
     "n": "left join card_notes n on n.project_id = e.project_id and n.entry_id = e.id",
     "o": "left join orders o on o.project_id = e.project_id and o.id = e.order_id",
+    "r": "left join loyalty_parts r on r.project_id = e.project_id and r.id = e.cause_id",
 }
 FIELDS = {
     "id": Field("e.id"),
@@ -78,6 +80,7 @@ class EntryRow(Struct, gc=False):
     reason: str | None
     source: str | None
     order_source_id: str | None
+    banner: str | None
 
 
 class Ref(Struct, omit_defaults=True):
@@ -86,6 +89,19 @@ class Ref(Struct, omit_defaults=True):
     id: str
     source_id: str | None = None
     type: str | None = None
+
+
+class Banner(Struct):
+    """What a rule is called where it is shown."""
+
+    banner: str
+
+
+class RuleRef(Struct):
+    """The earning rule that gave points."""
+
+    id: str
+    source: Banner
 
 
 class Balance(Struct, kw_only=True):
@@ -108,7 +124,7 @@ class Details(Struct, kw_only=True):
     order: Ref | UnsetType = UNSET
     redemption: Ref | UnsetType = UNSET
     rollback: Ref | UnsetType = UNSET
-    earning_rule: Ref | UnsetType = UNSET
+    earning_rule: RuleRef | UnsetType = UNSET
 
 
 class Transaction(Struct, kw_only=True):
@@ -173,7 +189,8 @@ def shape(row: EntryRow) -> Transaction:
         if row.cause_id is not None and row.cause_id.startswith("rr_"):
             details.rollback = Ref(row.cause_id)
     if row.cause_id is not None and row.cause_id.startswith("lern_"):
-        details.earning_rule = Ref(row.cause_id.removeprefix("l"))  # as the older API calls it
+        # As the older API calls it.
+        details.earning_rule = RuleRef(row.cause_id.removeprefix("l"), Banner(row.banner or ""))
     return Transaction(
         id=row.id,
         source_id=row.source_id,
