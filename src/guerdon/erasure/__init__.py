@@ -1,0 +1,1 @@
+"""Forgetting a person for good: whatever callers told of them goes, amounts and opaque ids stay for the books."""
