@@ -1,8 +1,11 @@
 """Holders of referral codes, and what a referral program may not say."""
 
+import asyncio
 from typing import Any
 
 import pytest
+
+from guerdon.kit import db
 
 from .test_referrals import code_of, gift_campaign, program, redeem, reward
 
@@ -207,3 +210,22 @@ async def test_referees_see_the_code_and_its_referrer_cannot_use_it(client: Clie
         held = (await client.get(f"/v1/customers/{source_id}/redeemables")).json()["data"]
         assert [(one["redeemable"]["voucher"]["code"], one["holder_role"]) for one in held] == [(code, role)]
     assert (await client.get("/v1/customers/cem/redeemables")).json()["data"] == []
+
+
+async def test_customers_are_locked_before_the_code(client: Client, pool: db.Pool) -> None:
+    """As redemptions and publications lock them, so that nobody waits for each other in a circle."""
+    made = await program(client)
+    code = await code_of(client, made["id"], "ann")
+    await client.post("/v1/customers", json={"source_id": "bob"})
+    async with pool.acquire() as conn, conn.transaction():
+        await db.execute(conn, "set local role none")  # the application's role does not see who waits
+        lock = "select 1 from customers where project_id = $1 and source_id = 'bob' for update"
+        await db.execute(conn, lock, client.project_id)
+        adding = asyncio.create_task(add(client, code, {"source_id": "bob", "name": "Bob"}))
+        waits = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+        while not await db.value(conn, waits):
+            assert not adding.done()
+            await asyncio.sleep(0.01)
+        free = "select 1 from vouchers where project_id = $1 and code = $2 for update nowait"
+        await db.execute(conn, free, client.project_id, code)
+    assert (await adding).status_code == 200

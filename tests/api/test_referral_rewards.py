@@ -97,6 +97,12 @@ async def test_what_happened_is_told(client: Client, run_jobs: Run) -> None:
     for types in told.values():
         assert {"customer.rewarded", "customer.voucher.gift.balance_added"} <= set(types)
         assert types.count("customer.rewarded") == 1
+    query = {"type": "customer.referred"}
+    [referred] = (await client.get("/v1/customers/bob/activity", params=query)).json()["data"]
+    ann = (await client.get("/v1/customers/ann")).json()["id"]
+    about = referred["data"]["data"]
+    assert about["referrer"] == {"id": ann, "object": "customer"}
+    assert about["campaign"]["id"] == made["id"] and about["custom_event"] is None
     card = (await referrals(client))[0]["rewards"][1]["voucher_id"]
     moved = (await client.get(f"/v1/vouchers/{card}/transactions")).json()["data"]
     assert [one["type"] for one in moved] == ["CREDITS_ADDITION"]

@@ -4,15 +4,16 @@ import os
 import random
 from typing import Any
 
+import phonenumbers
 import pytest
 from api.conftest import client_for
 from hypothesis import given
 from hypothesis import strategies as st
 
 from guerdon.app import App
-from guerdon.engine.identity import DOMAINS, canonical_email, canonical_phone, identities
 from guerdon.kit import jobs
 from guerdon.projects.bootstrap import create_project
+from guerdon.referrals.identity import DOMAINS, canonical_email, canonical_phone, identities
 from guerdon.worker import jobs as all_jobs
 
 PROVING = os.environ.get("GUERDON_PROVE") == "1"
@@ -53,14 +54,29 @@ def test_a_canonical_form_is_its_own(text: str) -> None:
         assert once is None or canonical(once) == once
 
 
-@given(st.integers(10**6, 10**9), st.sampled_from([("GB", "44"), ("DE", "49"), ("FR", "33"), ("PL", "48")]))
+@given(st.integers(2 * 10**8, 10**9 - 1), st.sampled_from([("DE", "49"), ("FR", "33"), ("AT", "43")]))
 def test_every_spelling_of_a_number_is_one(number: int, country: tuple[str, str]) -> None:
     land, code = country
-    if str(number).startswith("0") or len(code + str(number)) < 8:
-        return
     wanted = f"+{code}{number}"
-    written = (f"+{code} {number}", f"00{code}-{number}", f"0{number}", f" (0) {number} ")
+    written = (
+        f"+{code} {number}",
+        f"00{code}-{number}",
+        f"0{number}",
+        f" (0) {number} ",
+        f"+{code} (0) {number}",
+    )
     assert {canonical_phone(text, land) for text in written} == {wanted}
+
+
+@pytest.mark.parametrize("land", sorted(phonenumbers.SUPPORTED_REGIONS))
+def test_every_country_spells_its_numbers_in_its_own_ways(land: str) -> None:
+    number = phonenumbers.example_number(land)
+    assert number is not None
+    spellings = {phonenumbers.format_number(number, each) for each in range(4)}
+    spellings |= {phonenumbers.format_out_of_country_calling_number(number, land)}
+    wanted = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    assert {canonical_phone(text.removeprefix("tel:"), land) for text in spellings} == {wanted}
+    assert canonical_phone(wanted) == canonical_phone("00" + wanted[1:]) == wanted
 
 
 def test_nothing_known_is_nobody() -> None:

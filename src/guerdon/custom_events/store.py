@@ -74,9 +74,10 @@ INSERT = """
     values ($1, $2, $3, $4, $5, $6, $7)
 """
 
-READ = """
-    select id, name, customer_id, referral, loyalty, metadata
-    from custom_events where project_id = $1 and id = $2
+# The member whose card it is, if that is the customer.
+MEMBER = """
+    select m.id from loyalty_cards c join loyalty_members m on m.project_id = $1 and m.id = c.member_id
+    where c.project_id = $1 and c.id = $2 and m.customer_id = $3 and m.status <> 'DELETED'
 """
 
 
@@ -136,9 +137,9 @@ async def insert(conn: db.Db, project_id: str, event: CustomEvent) -> None:
     )  # fmt: skip
 
 
-async def read(conn: db.Db, project_id: str, event_id: str) -> CustomEvent | None:
-    """A custom event, for what has to happen because of it: earning points, counting referrals."""
-    return await db.row(conn, CustomEvent, READ, project_id, event_id)
+async def member(conn: db.Db, project_id: str, card_id: str, customer_id: str) -> str | None:
+    """The membership of a customer that a card belongs to; None for other cards."""
+    return await db.value(conn, MEMBER, project_id, card_id, customer_id)
 
 
 def _first(records: list[db.Record]) -> SchemaRow | None:

@@ -79,8 +79,11 @@ async def track(call: Call, data: CustomEventIn) -> tuple[CustomEvent, CustomerR
     await emit(conn, project_id, [news], call.request_id)
     if event.referral is not None:
         await convert(call, event.referral["id"], event.name, customer, event.id)
-    about = {"customer_id": customer.id, "event_id": event.id, "schema_id": schema.id, "name": schema.name}
-    await waiting.tell(conn, project_id, [about | {"metadata": event.metadata}])
+    about: dict[str, Any] = {"customer_id": customer.id, "event_id": event.id, "metadata": event.metadata}
+    about |= {"schema_id": schema.id, "name": schema.name}
+    if event.loyalty is not None:
+        about["member_id"] = await store.member(conn, project_id, event.loyalty["id"], customer.id)
+    await waiting.tell(conn, project_id, [about])
     return event, customer
 
 

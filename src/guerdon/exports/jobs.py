@@ -50,13 +50,13 @@ async def _step(work: Work, cursor: Cursor) -> bool:
             await db.execute(conn, store.BEGIN, job.project_id, export_id, cursor.total)
             text = rows.header(asked.fields)
         found = await rows.read(conn, asked, job.project_id, export.created_at, cursor.behind)
-        content = (text + rows.body(asked, found.rows)).encode()
+        content = (text + found.text).encode()
         await db.execute(conn, store.WRITE_PART, job.project_id, export_id, cursor.part, content)
-        await db.execute(conn, store.ADVANCE, job.project_id, export_id, len(found.rows))
+        await db.execute(conn, store.ADVANCE, job.project_id, export_id, found.count)
         if found.last is None:
             await db.execute(conn, store.FINISH, job.project_id, export_id)
         cursor.part += 1
-        cursor.done += len(found.rows)
+        cursor.done += found.count
         cursor.behind = found.last
         progress = min(99, cursor.done * 100 // max(cursor.total, 1))
         await work.checkpoint(conn, cursor=msgspec.to_builtins(cursor), progress=progress)

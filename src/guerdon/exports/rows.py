@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any, LiteralString, cast
 
@@ -13,8 +13,15 @@ from msgspec import Struct
 from guerdon.exports.asked import Asked
 from guerdon.kit import db
 from guerdon.kit.clock import iso
+from guerdon.kit.filters import binder
 
 ROWS = 5_000
+CHARACTERS = 8 * 2**20
+"""How much of the file a step writes: whatever metadata rows have, no more of them are in memory."""
+
+FETCHED = 200
+"""Rows that come from the database at once."""
+
 SECONDS = 600
 
 
@@ -26,9 +33,10 @@ class Place(Struct):
 
 
 class Read(Struct):
-    """Some rows, in the order of the fields; `last` is None behind the last one."""
+    """Lines of the file, and how many rows they are of; `last` is None behind the last row."""
 
-    rows: list[list[Any]]
+    text: str
+    count: int
     last: Place | None
 
 
@@ -54,25 +62,36 @@ async def read(conn: db.Conn, asked: Asked, project_id: str, until: datetime, be
         comparison: LiteralString = " < " if asked.descending else " > "
         where = where + " and (" + sort + ", " + row_id + ")" + comparison + edge
     direction: LiteralString = " desc" if asked.descending else ""
-    columns = _columns(asked)
+    columns = _columns(asked, values)
     named: LiteralString = ", ".join(columns) + ", (" + sort + ")::text, " + row_id
     order: LiteralString = " order by " + sort + direction + ", " + row_id + direction
     sql: LiteralString = (
         "select " + named + " from " + _sources(asked, where + named) + " where " + where + order
         + " limit " + cast(LiteralString, str(ROWS))
     )  # fmt: skip
-    found = await conn.fetch(sql, *values, timeout=SECONDS)
-    last = Place(found[-1][-2], found[-1][-1]) if len(found) == ROWS else None
-    return Read([[record[place] for place in range(len(columns))] for record in found], last)
+    text, count = io.StringIO(), 0
+    lines = csv.writer(text, lineterminator="\n")
+    async for record in conn.cursor(sql, *values, prefetch=FETCHED, timeout=SECONDS):
+        lines.writerow(_cell(record[place]) for place in range(len(columns)))
+        count += 1
+        if count == ROWS or text.tell() >= CHARACTERS:
+            return Read(text.getvalue(), count, Place(record[-2], record[-1]))
+    return Read(text.getvalue(), count, None)
 
 
 def _place(number: int) -> LiteralString:
     return cast(LiteralString, f"${number}")
 
 
-def _columns(asked: Asked) -> list[LiteralString]:
-    known = asked.table.columns
-    return [known[field] if field in known else known["metadata"] for field in asked.fields]
+def _columns(asked: Asked, values: list[Any]) -> list[LiteralString]:
+    """What to select; of metadata no more than the key that is asked for, appended to `values`."""
+    known, bind = asked.table.columns, binder(values)
+    return [
+        known[field]
+        if field in known
+        else known["metadata"] + " -> " + bind(field.removeprefix("metadata.")) + "::text"
+        for field in asked.fields
+    ]
 
 
 def _sources(asked: Asked, text: LiteralString) -> LiteralString:
@@ -98,13 +117,9 @@ def header(fields: Sequence[str]) -> str:
     >>> header(["id", "voucher_type", "metadata.shop"])
     'ID,Voucher Type,metadata.shop\\n'
     """
-    return _written([[_label(field) for field in fields]])
-
-
-def body(asked: Asked, rows: Iterable[Sequence[Any]]) -> str:
-    """Lines of rows."""
-    keys = [field[len("metadata.") :] if field.startswith("metadata.") else None for field in asked.fields]
-    return _written([_cell(value, key) for value, key in zip(row, keys, strict=True)] for row in rows)
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(_label(field) for field in fields)
+    return text.getvalue()
 
 
 def _label(field: str) -> str:
@@ -113,9 +128,7 @@ def _label(field: str) -> str:
     return " ".join(_UPPER.get(word, word.capitalize()) for word in field.split("_"))
 
 
-def _cell(value: Any, key: str | None) -> str:
-    if key is not None:
-        value = value.get(key) if isinstance(value, dict) else None
+def _cell(value: Any) -> str:
     match value:
         case None:
             return ""
@@ -135,9 +148,3 @@ def _cell(value: Any, key: str | None) -> str:
 def _shielded(text: str) -> str:
     """What a spreadsheet would take for a formula gets an apostrophe before it."""
     return "'" + text if _FORMULA.match(text) else text
-
-
-def _written(rows: Iterable[Sequence[str]]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue()

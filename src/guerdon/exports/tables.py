@@ -199,9 +199,14 @@ CUSTOMER = Table(
         "orders_last_order_amount": """(select o.total_amount from orders o where o.project_id = $1
             and o.customer_id = c.id and o.status in ('PAID', 'FULFILLED') order by o.created_at desc, o.id desc limit 1)""",
         "orders_last_order_date": "(select max(o.created_at) " + _PAID,
-        "loyalty_points": """(select coalesce(sum(k.balance), 0)::bigint from vouchers w join cards k
-            on k.project_id = $1 and k.id = w.id and k.unit <> 'credits'
-            where w.project_id = $1 and w.holder_id = c.id and w.deleted_at is null)""",
+        "loyalty_points": """(select coalesce(sum(greatest(l.remaining - k.debt, 0)), 0)::bigint from loyalty_members m
+            join loyalty_programs p on p.project_id = $1 and p.id = m.program_id and p.status <> 'DELETED'
+            join loyalty_cards y on y.project_id = $1 and y.member_id = m.id
+            join cards k on k.project_id = $1 and k.id = y.id
+            cross join lateral (select coalesce(sum(o.remaining), 0) as remaining from card_lots o
+                where o.project_id = $1 and o.card_id = k.id and o.remaining > 0
+                  and (o.expires_at is null or o.expires_at > now())) l
+            where m.project_id = $1 and m.customer_id = c.id and m.status <> 'DELETED')""",
         "loyalty_referred_customers": """(select count(*) from referrals f where f.project_id = $1
             and f.referrer_id = c.id and f.status in ('REFERRED', 'HELD', 'EARNED'))""",
         "updated_at": "c.updated_at",
@@ -259,7 +264,7 @@ ORDER = Table(
 
 PUBLICATION = Table(
     columns={
-        "voucher_code": "p.voucher_codes[1]",
+        "voucher_code": "array_to_string(p.voucher_codes, ',')",
         "customer_id": "p.customer_id",
         "customer_source_id": "u.source_id",
         "date": "p.created_at",
@@ -267,7 +272,7 @@ PUBLICATION = Table(
         "campaign": "c.name",
         "is_winner": "null::boolean",
         "metadata": "p.metadata",
-        "code": "p.voucher_codes[1]",
+        "code": "array_to_string(p.voucher_codes, ',')",
         "id": "p.id",
         "result": "p.result",
         "failure_code": "p.failure_code",

@@ -260,13 +260,10 @@ async def _change(saving: Saving, known: OrderRow, said: OrderPayload, gathered:
     await _check_metadata(saving, known, said)
     written = await store.update(saving.conn, saving.project_id, merged)
     await _tell(saving, written, ["updated"] + ([] if merged.status == known.status else [merged.status]))
-    for referral_id in await store.referrals(saving.conn, saving.project_id, written.id):
+    worth = written.amount if written.status in ("PAID", "FULFILLED") else None
+    for referral_id in await store.referrals(saving.conn, saving.project_id, written.id, worth):
         await enqueue(saving.conn, saving.project_id, "referrals.look", {"referral_id": referral_id})
-    if (
-        merged.status == "PAID" == known.status
-        and known.customer_id is None
-        and written.customer_id is not None
-    ):
+    if merged.status == "PAID" == known.status and written.customer_id not in (None, known.customer_id):
         await waiting.tell(saving.conn, saving.project_id, [{"order_id": written.id}])
     if merged.status == "CANCELED" != known.status and await store.sold_cards(
         saving.conn, saving.project_id, written.id

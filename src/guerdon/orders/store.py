@@ -110,7 +110,12 @@ SOLD_CARDS = """
     select exists (select 1 from card_sales where project_id = $1 and order_id = $2 and voided_at is null)
 """
 
+# With what the order is worth, if it is paid, for those that do not know it yet.
 REFERRALS = """
+    with worth as (
+        update referrals set worth = $3 where project_id = $1 and order_id = $2 and status in ('REFERRED', 'HELD')
+          and worth is null and $3::bigint is not null
+    )
     select id from referrals
     where project_id = $1 and order_id = $2 and status in ('REFERRED', 'HELD', 'EARNED')
 """
@@ -142,9 +147,13 @@ async def sold_cards(conn: db.Db, project_id: str, order_id: str) -> bool:
     return await db.value(conn, SOLD_CARDS, project_id, order_id)
 
 
-async def referrals(conn: db.Db, project_id: str, order_id: str) -> list[str]:
-    """The referrals whose rewards depend on what becomes of the order."""
-    return [row["id"] for row in await db.records(conn, REFERRALS, project_id, order_id)]
+async def referrals(conn: db.Db, project_id: str, order_id: str, worth: int | None) -> list[str]:
+    """The referrals whose rewards depend on what becomes of the order.
+
+    `worth` is the amount of an order that is paid: what comes back later is a share of it, even if it comes back
+    before anybody has looked at the referral.
+    """
+    return [row["id"] for row in await db.records(conn, REFERRALS, project_id, order_id, worth)]
 
 
 async def update(conn: db.Db, project_id: str, row: OrderRow) -> OrderRow:

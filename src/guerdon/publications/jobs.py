@@ -17,13 +17,13 @@ from guerdon.loyalty.place import place_of
 from guerdon.publications.publish import publish
 from guerdon.publications.requests import CampaignAsked, PublicationIn
 from guerdon.referrals.record import LOOK
-from guerdon.referrals.settle import CannotIssue, look
+from guerdon.referrals.settle import CannotIssue, NoCampaign, look
 
 PROJECT = """
     select timezone, currency, case_sensitive_codes, settings, config_version from projects where id = $1
 """
 PATIENCE = timedelta(minutes=15)
-"""Between two tries to give a card that is not to be had."""
+"""Between two tries to give a card that is not to be had; as long as it is, one try waits in each such span of time."""
 
 
 async def _call(conn: db.Conn, work: Work) -> Call:
@@ -51,14 +51,21 @@ class Cards(Struct):
 
     call: Call
 
-    async def issue(self, conn: db.Conn, project_id: str, customer_id: str, campaign_id: str) -> str:
-        """Publish a card of a campaign to a customer; its id. Raises `CannotIssue` when there is none to be had."""
+    async def issue(
+        self, conn: db.Conn, project_id: str, customer_id: str, campaign_id: str, *, once: bool
+    ) -> str:
+        """Publish a card of a campaign to a customer, with `once` the one they have; its id.
+
+        Raises `CannotIssue` when there is none to be had, `NoCampaign` when there never will be one.
+        """
         asked = PublicationIn(
             customer=CustomerUpsert(id=customer_id), campaign=CampaignAsked(id=campaign_id, count=1)
         )
         try:
-            made = await publish(self.call, asked, join_once=True)
-        except ApiError as error:  # the campaign is gone
+            made = await publish(self.call, asked, join_once=once)
+        except ApiError as error:
+            if error.status == 404:  # the customer is under lock: it is the campaign
+                raise NoCampaign from None
             raise CannotIssue(error.details or error.message) from None
         if isinstance(made, Reply):
             raise CannotIssue(str(made.content.get("details", "refused")))
@@ -88,7 +95,8 @@ async def look_at_referral(work: Work) -> None:
     except CannotIssue as refused:
         async with work.step() as conn:
             later = await clock.database_now(conn) + PATIENCE
-            await jobs.enqueue(conn, job.project_id, LOOK, job.payload, run_at=later)
+            key = f"{LOOK}:{referral_id}:{later.timestamp() // PATIENCE.total_seconds():.0f}"
+            await jobs.enqueue(conn, job.project_id, LOOK, job.payload, run_at=later, dedupe_key=key)
             await work.finish(conn, {"message": f"no card for a reward yet: {refused}"})
 
 

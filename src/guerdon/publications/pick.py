@@ -8,8 +8,10 @@ from guerdon.campaigns.shape import CampaignRow
 from guerdon.kit.call import Call
 from guerdon.kit.dates import parse_instant
 from guerdon.publications import store
-from guerdon.publications.store import Locked, Suitable
+from guerdon.publications.store import Locked
+from guerdon.vouchers import given
 from guerdon.vouchers.codes import read_config
+from guerdon.vouchers.given import Suitable
 from guerdon.vouchers.issue import add_to_campaign
 from guerdon.vouchers.requests import VoucherFields
 from guerdon.vouchers.terms import quantity_of
@@ -75,7 +77,7 @@ class Asked(Struct):
         if standalone:
             if count > 1:
                 return _nothing(f"The campaign {campaign.name!r} has one code for everybody.")
-            found = await store.pick_generic(db, project_id, campaign.id, campaign.terms_id)
+            found = await given.pick_generic(db, project_id, campaign.id, campaign.terms_id)
         else:
             found = await self._free(campaign, count)
         if len(found) < count and campaign.type == "AUTO_UPDATE":
@@ -97,7 +99,7 @@ class Asked(Struct):
         ended_too = campaign.activity_duration_after_publishing is not None
 
         async def pick(wait: bool) -> list[Suitable]:
-            return await store.pick(
+            return await given.pick(
                 call.db,
                 call.project_id,
                 campaign.id,

@@ -11,7 +11,6 @@ from guerdon.campaigns.shape import CampaignRow
 from guerdon.customers.store import CustomerRow
 from guerdon.customers.tracking import tracking_id
 from guerdon.customers.upsert import upsert
-from guerdon.engine.durations import move, parse_duration
 from guerdon.kit.call import Call, Reply
 from guerdon.kit.clock import iso
 from guerdon.kit.errors import ApiError, Fault, invalid_payload, not_found
@@ -21,12 +20,12 @@ from guerdon.loyalty.v1_adopt import adopt
 from guerdon.publications import pick, store
 from guerdon.publications.requests import PublicationIn, check, check_count
 from guerdon.publications.shape import Publication, answer
-from guerdon.publications.store import PublicationRow, Suitable
 from guerdon.referrals.record import hold
 from guerdon.schemas.check import checked
-from guerdon.vouchers.store import VoucherWithTerms, insert_terms
+from guerdon.vouchers import given
+from guerdon.vouchers.given import PublicationRow, Suitable
+from guerdon.vouchers.store import VoucherWithTerms
 from guerdon.vouchers.store import find as find_voucher
-from guerdon.vouchers.terms import quantity_of
 
 
 class Source(Struct):
@@ -97,7 +96,7 @@ async def _held(call: Call, source: Source, customer_id: str) -> store.Held | No
         return await store.held(call.db, call.project_id, campaign.id, customer_id)
     if voucher is None:
         assert campaign is not None
-        found = await store.pick_generic(call.db, call.project_id, campaign.id, campaign.terms_id)
+        found = await given.pick_generic(call.db, call.project_id, campaign.id, campaign.terms_id)
         voucher_id = found[0].id if found else None
     else:
         voucher_id = voucher.id
@@ -139,7 +138,7 @@ async def _refuse(call: Call, row: PublicationRow, refused: pick.Refused, source
     row.result, row.failure_code, row.failure_message = "FAILURE", refused.key, refused.details
     if source.voucher is not None:
         row.voucher_ids, row.voucher_codes = [source.voucher.id], [source.voucher.code]
-    await store.insert(call.db, call.project_id, row)
+    await given.record(call.db, call.project_id, row)
     event = Event("customer.publication.failed", row.id, row.customer_id, _told(row, source.campaign))
     await emit(call.db, call.project_id, [event], call.request_id)
     error = ApiError(
@@ -157,11 +156,12 @@ async def _give(
     codes: Sequence[Suitable],
 ) -> Publication:
     row.voucher_ids, row.voucher_codes = [one.id for one in codes], [one.code for one in codes]
-    if not await store.insert(call.db, call.project_id, row):
+    if not await given.record(call.db, call.project_id, row):
         assert row.source_id is not None
         raise _duplicate(row.source_id)
-    terms = await _terms(call, row.created_at, campaign, codes)
-    await store.give(call.db, call.project_id, row.customer_id, codes, terms)
+    duration = None if campaign is None else campaign.activity_duration_after_publishing
+    terms = await given.terms_of(call.db, call.project_id, codes, duration, row.created_at, call.caller.zone)
+    await given.give(call.db, call.project_id, row.customer_id, codes, terms)
     if campaign is not None and campaign.campaign_type == "REFERRAL_PROGRAM":
         for one in codes:
             await hold(
@@ -198,26 +198,3 @@ def _told(row: PublicationRow, campaign: CampaignRow | None) -> dict[str, Any]:
     if campaign is not None:
         told["campaign"] = {"id": campaign.id, "name": campaign.name, "object": "campaign"}
     return told
-
-
-async def _terms(
-    call: Call, now: datetime, campaign: CampaignRow | None, codes: Sequence[Suitable]
-) -> list[str]:
-    """The terms that each code keeps from now on: those in force, or with an end that is reckoned from now.
-
-    Sets the limit of each code (`quantity`) to theirs. Codes with the same terms share the new ones.
-    """
-    duration = None if campaign is None else campaign.activity_duration_after_publishing
-    made: dict[str, str] = {}
-    ids: list[str] = []
-    for one in codes:
-        one.quantity = quantity_of(one.body)
-        if duration is None or one.generic:
-            ids.append(one.in_force)
-            continue
-        if one.in_force not in made:
-            end = iso(move(now, parse_duration(duration), call.caller.zone))
-            body = one.body | {"expiration_date": end}
-            made[one.in_force] = await insert_terms(call.db, call.project_id, body)
-        ids.append(made[one.in_force])
-    return ids

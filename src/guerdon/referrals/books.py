@@ -27,11 +27,19 @@ class Change(Struct):
 async def carry(
     conn: db.Conn, project_id: str, referral: Referral, changes: Sequence[Change], now: datetime
 ) -> None:
-    """Write rewards, and the entries on their cards. What was spent of a reward that is taken back is owed by the card."""
+    """Write rewards, and the entries on their cards.
+
+    What was spent of a reward that is taken back is owed by the card; what has lapsed of it was nobody's use.
+    """
     moving = [one for one in changes if one.amount]
     cards = {one.reward.card_id for one in moving if one.reward.card_id is not None}
     lots = {one.reward.lot_id for one in moving if one.reward.lot_id is not None}
     book = await books.load(conn, project_id, cards, lock=True, lots=lots)
+    back = [one for one in moving if one.amount < 0]
+    lapsed = await store.lapsed(conn, project_id, cards, lots if back else ())
+    for one in back:
+        one.amount = -max(0, min(-one.amount, one.reward.stands - lapsed.get(one.reward.lot_id or "", 0)))
+        one.reward.clawed -= one.amount
     events: list[Event] = []
     for one in moving:
         card = book.cards.get(one.reward.card_id or "")

@@ -141,13 +141,13 @@ async def code_named(call: Call, campaign: str | None, member: str) -> VoucherWi
 async def add(call: Call, code: VoucherWithTerms, data: HoldersIn) -> list[Holder]:
     """Add referees. Raises `ApiError` 400 `not_published`, 409 for somebody named twice or holding it already."""
     _named_once(data.holders)
+    people = await _people(call, data.holders)
     referrer = await db.value(call.db, LOCK_CODE, call.project_id, code.id)
     if referrer is None:
         raise ApiError(
             400, "not_published", "Voucher is not published",
             "A referral code has referees once it was published to its referrer.",
         )  # fmt: skip
-    people = await _people(call, data.holders)
     if len({person.id for person in people}) < len(people):
         raise _twice(len(people) - 1, "is the same customer as one before")
     await _not_the_referrer(call, code, people)

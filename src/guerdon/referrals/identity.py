@@ -6,7 +6,9 @@ What reaches one person's mailbox or phone is one identity, however it is writte
 import unicodedata
 from typing import Final
 
-from guerdon.engine.disposable import DISPOSABLE
+import phonenumbers
+
+from guerdon.referrals.disposable import DISPOSABLE
 
 DOMAINS: Final[dict[str, str]] = {
     "googlemail.com": "gmail.com",
@@ -30,22 +32,8 @@ IGNORED: Final[dict[str, str]] = {"gmail.com": ".", "proton.me": ".-_"}
 DASH_TAGS: Final = frozenset({"yahoo.com", "ymail.com", "rocketmail.com"})
 """Domains that write tags behind a dash instead of a plus."""
 
-CALLING_CODES: Final[dict[str, str]] = {
-    "AR": "54", "AT": "43", "AU": "61", "BE": "32", "BG": "359", "BR": "55", "CA": "1", "CH": "41", "CL": "56",
-    "CN": "86", "CO": "57", "CY": "357", "CZ": "420", "DE": "49", "DK": "45", "EE": "372", "EG": "20", "ES": "34",
-    "FI": "358", "FR": "33", "GB": "44", "GR": "30", "HK": "852", "HR": "385", "HU": "36", "ID": "62", "IE": "353",
-    "IL": "972", "IN": "91", "IS": "354", "IT": "39", "JP": "81", "KR": "82", "LT": "370", "LU": "352", "LV": "371",
-    "MA": "212", "MT": "356", "MX": "52", "MY": "60", "NG": "234", "NL": "31", "NO": "47", "NZ": "64", "PE": "51",
-    "PH": "63", "PL": "48", "PT": "351", "RO": "40", "RS": "381", "RU": "7", "SA": "966", "SE": "46", "SG": "65",
-    "SI": "386", "SK": "421", "TH": "66", "TR": "90", "TW": "886", "UA": "380", "US": "1", "VN": "84", "ZA": "27",
-}  # fmt: skip
-"""Country calling codes, by ISO 3166 code."""
-
-NO_TRUNK: Final = frozenset({"IT"})
-"""Countries whose numbers keep their leading zero behind the calling code."""
-
-SHORTEST, LONGEST = 8, 15
-"""Digits that a number in E.164 has, the calling code among them; shorter ones identify nobody."""
+LONGEST: Final = 80
+"""Characters of a written number that are looked at."""
 
 
 def canonical_email(text: str | None) -> str | None:
@@ -70,30 +58,24 @@ def canonical_email(text: str | None) -> str | None:
 
 
 def canonical_phone(text: str | None, country: str | None = None) -> str | None:
-    """The number in E.164; None if it is too short or its country is not known. `country` is an ISO 3166 code.
+    """The number in E.164; None if no such number can be, or its country is not known. `country` is an ISO 3166 code.
 
     >>> canonical_phone("(030) 901820-12", "DE"), canonical_phone("0049 30 90182012"), canonical_phone("90182012")
     ('+493090182012', '+493090182012', None)
+    >>> canonical_phone("8 (912) 345-67-89", "RU"), canonical_phone("011 44 20 7946 0958", "US")
+    ('+79123456789', '+442079460958')
     """
-    written = unicodedata.normalize("NFKC", text or "").strip()
-    digits = "".join(str(unicodedata.digit(c)) for c in written if c.isdigit())
-    if written.startswith("+"):
-        whole = digits
-    elif digits.startswith("00"):
-        whole = digits[2:]
-    else:
-        land = (country or "").upper()
-        code = CALLING_CODES.get(land)
-        if code is None:
-            return None
-        if land in ("US", "CA") and len(digits) == 11 and digits.startswith("1"):
-            digits = digits[1:]
-        whole = code + (digits if land in NO_TRUNK else digits.lstrip("0"))
-    if whole.startswith("44") and whole[2:3] == "0":  # written +44 (0) 20 …
-        whole = "44" + whole[2:].lstrip("0")
-    if whole.startswith("49") and whole[2:3] == "0":
-        whole = "49" + whole[2:].lstrip("0")
-    return f"+{whole}" if SHORTEST <= len(whole) <= LONGEST else None
+    written = unicodedata.normalize("NFKC", text or "").strip()[:LONGEST]
+    land = (country or "").upper() or None
+    if land is None and written.startswith("00"):
+        written = "+" + written[2:]
+    try:
+        number = phonenumbers.parse(written, land)
+    except phonenumbers.NumberParseException:
+        return None
+    if not phonenumbers.is_possible_number(number):
+        return None
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
 def identities(email: str | None, phone: str | None, country: str | None = None) -> frozenset[str]:

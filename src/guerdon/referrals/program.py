@@ -19,7 +19,7 @@ CAMPAIGN_TYPES = {"GIFT_VOUCHER": "GIFT_VOUCHERS", "LOYALTY_CARD": "LOYALTY_PROG
 MOST_TIERS = 20
 
 FIND_PARENT = """
-    select id, name, campaign_type from campaigns
+    select id, name, campaign_type, type from campaigns
     where project_id = $1 and (id = $2 or name = $2) and deleted_at is null order by id = $2 desc limit 1
 """
 
@@ -203,4 +203,9 @@ async def _settle_reward(conn: db.Db, project_id: str, reward: Reward, path: str
         raise invalid_payload(
             Fault(f"{path}.related_object_parent", f"is not of type {wanted}"), key="invalid_campaign"
         )
+    if found[0]["type"] == "STANDALONE":
+        raise invalid_payload(
+            Fault(f"{path}.related_object_parent", "has one code for everybody, and a reward goes onto a card of one's own"),
+            key="invalid_campaign",
+        )  # fmt: skip
     parent.id, parent.name = found[0]["id"], found[0]["name"]

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import Any
 
 from msgspec import Struct
 
@@ -80,10 +81,12 @@ async def _write(conn: db.Conn, project_id: str, one: Referred, now: datetime) -
             conn, CONVERT, project_id, one.campaign_id, one.referee_id, one.referrer_id, now, one.event_id
         )
     await hold(conn, project_id, one.voucher_id, one.campaign_id, one.referee_id, "REFEREE", now)
-    told = {
+    told: dict[str, Any] = {
         "referral": {"id": referral_id, "referrer_id": one.referrer_id},
+        "referrer": {"id": one.referrer_id, "object": "customer"},
         "campaign": {"id": one.campaign_id, "object": "campaign"},
         "voucher": {"id": one.voucher_id, "object": "voucher"},
+        "custom_event": None if one.event_id is None else {"id": one.event_id, "object": "event"},
     }
     await emit(
         conn, project_id, [Event("customer.referred", one.referee_id, one.referee_id, told)], one.request_id

@@ -4,9 +4,9 @@ from collections.abc import Collection, Sequence
 
 from msgspec import Struct, field
 
-from guerdon.engine.identity import identities, is_disposable
 from guerdon.engine.reasons import Reason
 from guerdon.kit import db
+from guerdon.referrals.identity import identities, is_disposable
 from guerdon.referrals.program import Program, stored
 
 CODES = """

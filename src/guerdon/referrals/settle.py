@@ -14,11 +14,11 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 
 from guerdon.engine.durations import move, parse_duration
-from guerdon.engine.identity import identities, is_disposable
 from guerdon.kit import db
 from guerdon.kit.ids import new_id
 from guerdon.referrals import store
 from guerdon.referrals.books import Change, carry
+from guerdon.referrals.identity import identities, is_disposable
 from guerdon.referrals.program import Program, Reward, SegmentRef, Tier, stored
 from guerdon.referrals.store import Known, Referral, RewardRow, Surroundings
 from guerdon.segments.members import memberships
@@ -33,11 +33,19 @@ class CannotIssue(Exception):
     """There is no card to be had, for a reason that may pass."""
 
 
+class NoCampaign(Exception):
+    """The campaign whose card is wanted was deleted: there never will be one."""
+
+
 class Giving(Protocol):
     """What cards need that is above this slice."""
 
-    async def issue(self, conn: db.Conn, project_id: str, customer_id: str, campaign_id: str) -> str:
-        """Give a customer a card of a campaign; its id. Raises `CannotIssue`."""
+    async def issue(
+        self, conn: db.Conn, project_id: str, customer_id: str, campaign_id: str, *, once: bool
+    ) -> str:
+        """Give a customer a card of a campaign, with `once` the one they have; its id. Raises `CannotIssue`,
+        `NoCampaign`.
+        """
         ...
 
     async def lapses(self, conn: db.Conn, project_id: str, card_id: str) -> datetime | None:
@@ -80,6 +88,9 @@ class Looking(Struct):
             return None
         if around.has_order and around.order_status not in PAID:
             await store.update(self.conn, self.project_id, row, self.now)
+            return None
+        if row.due_at is None and around.program is None:  # deleted for good, and with it how long to hold
+            await self._undo("REFUSED", "campaign_deleted")
             return None
         if row.due_at is None:
             row.due_at = self._due()
@@ -187,14 +198,32 @@ class Looking(Struct):
         if not amount:
             reward.status, reward.reason = "CANCELED", "returned"
             return Change(reward, 0)
-        held = await store.card_of(self.conn, self.project_id, reward.customer_id, reward.parent_id)
-        reward.card_id = held or await self.giving.issue(
-            self.conn, self.project_id, reward.customer_id, reward.parent_id
-        )
+        try:
+            reward.card_id = await self._card(reward)
+        except NoCampaign:
+            reward.status, reward.reason = "CANCELED", "campaign_deleted"
+            return Change(reward, 0)
         reward.status, reward.granted = "RELEASED", amount
         if reward.type == "GIFT_VOUCHER":
             return Change(reward, amount)
         return Change(reward, amount, await self.giving.lapses(self.conn, self.project_id, reward.card_id))
+
+    async def _card(self, reward: RewardRow) -> str:
+        """The card that a reward goes onto: one that can be used, which for points is the member's."""
+        customer_id, campaign_id = reward.customer_id, reward.parent_id
+        held = await store.card_of(self.conn, self.project_id, customer_id, campaign_id)
+        if held is not None:
+            return held
+        loyal = reward.type == "LOYALTY_CARD"
+        issued = await self.giving.issue(self.conn, self.project_id, customer_id, campaign_id, once=loyal)
+        if loyal:
+            return issued
+        held = await store.card_of(self.conn, self.project_id, customer_id, campaign_id)
+        if held is None:
+            raise CannotIssue(
+                "the only card that the customer may have of the campaign is over or switched off"
+            )
+        return held
 
     def _share(self, reward: RewardRow) -> int:
         """What of a reward the goods that stay are worth."""
@@ -242,9 +271,8 @@ class Looking(Struct):
 
 
 def _claw(reward: RewardRow, amount: int, reason: str) -> Change:
-    reward.clawed += amount
     reward.reason = reason
-    if not reward.stands:
+    if amount == reward.stands:
         reward.status = "CLAWED_BACK"
     return Change(reward, -amount)
 

@@ -83,9 +83,20 @@ UPDATE_REWARD = """
     where project_id = $1 and id = $2
 """
 
+LAPSED = """
+    select p.part ->> 0 as lot_id, -sum((p.part ->> 1)::bigint)::bigint as amount
+    from unnest($2::text[]) as w (id)
+    join card_entries e on e.project_id = $1 and e.card_id = w.id and e.type in ('CREDITS_EXPIRATION', 'POINTS_EXPIRATION')
+    cross join json_array_elements(e.parts) as p (part)
+    where p.part ->> 0 = any($3::text[]) group by p.part ->> 0
+"""
+
 CARD_OF = """
     select v.id from vouchers v
+    join campaigns c on c.project_id = $1 and c.id = v.campaign_id
+    join voucher_terms t on t.project_id = $1 and t.id = coalesce(v.terms_id, c.terms_id)
     where v.project_id = $1 and v.holder_id = $2 and v.campaign_id = $3 and v.deleted_at is null and v.active
+      and (t.expires_at is null or t.expires_at > clock_timestamp())
     order by v.created_at, v.id limit 1
 """
 
@@ -238,6 +249,14 @@ async def update_reward(conn: db.Db, project_id: str, reward: RewardRow, now: da
     )  # fmt: skip
 
 
+async def lapsed(
+    conn: db.Db, project_id: str, card_ids: Collection[str], lot_ids: Collection[str]
+) -> dict[str, int]:
+    """How much of lots has lapsed, by lot; those of which nothing has are missing."""
+    found = await db.records(conn, LAPSED, project_id, sorted(card_ids), sorted(lot_ids)) if lot_ids else []
+    return {row["lot_id"]: row["amount"] for row in found}
+
+
 async def card_of(conn: db.Db, project_id: str, customer_id: str, campaign_id: str) -> str | None:
-    """The first card of a campaign that a customer holds."""
+    """The first card of a campaign that a customer holds and can use."""
     return await db.value(conn, CARD_OF, project_id, customer_id, campaign_id)
