@@ -11,11 +11,11 @@ LOCK_OPTIONS := --universal --python-version 3.11 --all-extras --group dev \
 	--no-emit-index-url --no-annotate --no-header --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup browser demo check format test prove bench lock clean
+.PHONY: help setup browser demo demo-year check format test prove bench lock clean
 
 help:  ## This list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1|/' | column -t -s '|' 2>/dev/null \
-		|| grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST)
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|' 2>/dev/null \
+		|| grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST)
 
 setup: $(READY) $(ASSETS)  ## Environment, dependencies and page assets (the other targets do this too)
 
@@ -43,6 +43,9 @@ browser: $(READY)
 
 demo: setup  ## Everything running with real purchases, at http://127.0.0.1:8770/demo; Ctrl-C stops it
 	@$(BIN)/guerdon demo
+
+demo-year: setup  ## A year of a loyalty club on 155,368 real baskets: points, tiers, rewards, what is owed month by month
+	@$(BIN)/guerdon demo --year
 
 check: $(READY)  ## Style, types and layers
 	$(BIN)/ruff format --check .

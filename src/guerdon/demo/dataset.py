@@ -47,6 +47,17 @@ class Basket(msgspec.Struct):
     lines: list[Line]
 
 
+class Visit(NamedTuple):
+    """What a visit to a till came to, without its lines; amounts as a `Line` has them. `at` is naive."""
+
+    id: int
+    household_id: int
+    store_id: int
+    at: datetime
+    amount: int
+    discount: int
+
+
 class Product(msgspec.Struct):
     """One article. `price` is what a unit last cost, in cents, or None if it was not sold in the time read."""
 
@@ -110,9 +121,7 @@ class Dataset:
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        start, end = _utc(first), _utc(last + timedelta(days=1))
-        stamp = pc.field("transaction_timestamp")
-        rows = self._table("transactions", COLUMNS, (stamp >= start) & (stamp < end))
+        rows = self._sold(COLUMNS, first, last)
         rows = rows.sort_by([("transaction_timestamp", "ascending"), ("basket_id", "ascending")])
         paid = _cents(pc.call_function("add", [rows["sales_value"], rows["coupon_match_disc"]]))
         off = _cents(rows["retail_disc"])
@@ -120,6 +129,36 @@ class Dataset:
         plain = [rows[name].to_pylist() for name in names]
         at = pc.cast(rows["transaction_timestamp"], pa.timestamp("us")).to_pylist()
         yield from _group(zip(*plain, at, paid, off, strict=True))
+
+    def visits(self, first: date, last: date) -> list[Visit]:
+        """The same baskets in sums, many times as fast: those of the lines with goods and worth."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        sold = self._sold([name for name in COLUMNS if name != "product_id"], first, last)
+        paid = pa.array(_cents(pc.call_function("add", [sold["sales_value"], sold["coupon_match_disc"]])))
+        lines = sold.append_column("paid", paid).append_column("off", pa.array(_cents(sold["retail_disc"])))
+        lines = lines.filter((pc.field("quantity") > 0) & (pc.field("paid") > 0))
+        by = ["transaction_timestamp", "basket_id", "household_id", "store_id"]
+        sums = (
+            lines.group_by(by)
+            .aggregate([("paid", "sum"), ("off", "sum")])
+            .sort_by([(n, "ascending") for n in by])
+        )
+        at = pc.cast(sums["transaction_timestamp"], pa.timestamp("us")).to_pylist()
+        plain = [sums[name].to_pylist() for name in (*by[1:], "paid_sum", "off_sum")]
+        rows = zip(*plain[:3], at, *plain[3:], strict=True)
+        return [
+            Visit(id, household, store, _local(at), paid + off, off)
+            for id, household, store, at, paid, off in rows
+        ]
+
+    def _sold(self, columns: list[str], first: date, last: date) -> Any:
+        import pyarrow.compute as pc
+
+        stamp = pc.field("transaction_timestamp")
+        start, end = _utc(first), _utc(last + timedelta(days=1))
+        return self._table("transactions", columns, (stamp >= start) & (stamp < end))
 
     def _aisles(self) -> dict[int, str]:
         import pyarrow as pa

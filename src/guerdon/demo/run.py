@@ -7,9 +7,12 @@ from datetime import date, datetime
 
 import msgspec
 from rich.console import Console
+from rich.progress import Progress
 
 from guerdon import installation, serving
 from guerdon.demo import offers, shop, show, store
+from guerdon.demo.club.days import NightsBeside
+from guerdon.demo.club.recent import open_club
 from guerdon.demo.dataset import REPLAY_DAY, ZONE, Basket, Dataset, open_dataset
 from guerdon.demo.importing import Import
 from guerdon.demo.making import make_promotions
@@ -67,6 +70,7 @@ async def _prepare(settings: Settings, dataset: Dataset, console: Console, again
         with show.progress(console) as bars:
             work = Import(pool, file.project_id, dataset, _today(), show.Bars(bars))
             fresh = await work.run()
+            await _open_club(settings, pool, file, work.mark.moved_to, bars, console)
             if not fresh and file.baskets and file.shelf and file.replays and not again:
                 return Prepared(file, [], management)
             at = offers.midnight(work.mark.moved_to, ZONE)
@@ -80,6 +84,16 @@ async def _prepare(settings: Settings, dataset: Dataset, console: Console, again
         return Prepared(file, visits, management)
     finally:
         await pool.close()
+
+
+async def _open_club(
+    settings: Settings, pool: db.Pool, file: DemoFile, today: date, bars: Progress, console: Console
+) -> None:
+    bar = show.Bars(bars)
+    try:
+        await open_club(settings, pool, file, today, lambda done, days: bar("Days of the club", done, days))
+    except NightsBeside:
+        show.no_club(console)
 
 
 def _stock_shop(

@@ -91,12 +91,17 @@ def replay_failed(console: Console, problem: Exception) -> None:
     console.print(str(problem) or type(problem).__name__, markup=False, soft_wrap=True)
 
 
+def no_club(console: Console) -> None:
+    """The demo's data is from before there was a club."""
+    console.print("The club needs a new demo: remove .guerdon and start again.", style="yellow")
+
+
 def ready(console: Console, settings: Settings, file: DemoFile) -> None:
     """Where everything is, with a command to copy."""
     address = f"http://{reachable(settings.host)}:{settings.port}"
     console.print(
         Panel.fit(
-            f"[bold]Shop[/]   {address}/demo\n[bold]API[/]    {address}/docs\n"
+            f"[bold]Shop[/]   {address}/demo\n[bold]Club[/]   {address}/demo/club\n[bold]API[/]    {address}/docs\n"
             f"[bold]Keys[/]   X-App-Id    {file.app_id}\n       X-App-Token {file.app_token}",
             border_style=GREEN,
             title="open",

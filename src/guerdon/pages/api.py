@@ -3,7 +3,7 @@
 from typing import Any, Literal
 
 from guerdon.kit.call import Call, Reply, Route
-from guerdon.pages import docs, files, till
+from guerdon.pages import club_page, docs, files, till
 from guerdon.pages.page import page
 
 HTML = "text/html"
@@ -28,6 +28,7 @@ def _route(method: Literal["GET", "POST"], path: str, handler: Any, media_type: 
 ROUTES = [
     _route("GET", "/docs", docs.read_docs, HTML),
     _route("GET", "/demo", read_demo, HTML),
+    _route("GET", "/demo/club", club_page.read_club, HTML),
     _route("GET", "/demo/api/shop", till.read_shop, TILL_JSON),
     _route("GET", "/demo/api/counters", till.read_counters, TILL_JSON),
     _route("POST", "/demo/api/qualifications", till.qualify, TILL_JSON),
