@@ -6,7 +6,8 @@ from typing import Any
 
 import asyncpg
 
-from . import limits
+from . import club_books, limits
+from .club import Club
 from .till import HOT, Ask, Log
 
 ROWS = """
@@ -31,10 +32,11 @@ ORDERS = """
 
 
 MOVED = "select source_id as ask from card_notes where project_id = $1 and source_id is not null"
+UNDONE = "select count(*) from jobs where project_id = $1 and status in ('READY', 'RUNNING', 'DEAD') and run_at <= now()"
 RETURNED = "select metadata ->> 'ask' as ask from order_returns where project_id = $1"
 
 
-async def compare(dsn: str, project_id: str, log: Log, most: int) -> dict[str, int]:
+async def compare(dsn: str, project_id: str, log: Log, most: int, club: Club) -> dict[str, int]:
     """What is wrong, counted by name; all zeros when all is well. `most` is how often what is limited can be had."""
     conn = await asyncpg.connect(dsn)
     try:
@@ -42,7 +44,9 @@ async def compare(dsn: str, project_id: str, log: Log, most: int) -> dict[str, i
         vouchers = await conn.fetch(VOUCHERS, project_id)
         orderless = await conn.fetchval(ORDERS, project_id)
         limited = await limits.compare(conn, project_id, most)
+        loyal = await club_books.compare(conn, project_id, log, club)
         moved = [row["ask"] for row in await conn.fetch(MOVED, project_id)]
+        undone = await conn.fetchval(UNDONE, project_id)
         returned = [row["ask"] for row in await conn.fetch(RETURNED, project_id)]
     finally:
         await conn.close()
@@ -51,6 +55,7 @@ async def compare(dsn: str, project_id: str, log: Log, most: int) -> dict[str, i
     return (
         _against_rows(asks, rows, {ask.id for ask in log.asks})
         | limited
+        | loyal
         | _once(log, "balance", moved)
         | _once(log, "return", returned)
         | {
@@ -65,6 +70,7 @@ async def compare(dsn: str, project_id: str, log: Log, most: int) -> dict[str, i
             ),
             "capacity lost": sum(codes[code]["redeemed_quantity"] < codes[code]["quantity"] for code in HOT),
             "without its order": orderless,
+            "jobs given up": undone,
             "answers that differ": sum(len(set(ask.answers)) > 1 for ask in log.asks),
             "5xx": sum(status >= 500 for ask in log.asks for status, _ in ask.answers),
         }

@@ -39,7 +39,7 @@ class Chaos:
         self.stop_seconds = stop_seconds
         self.done: Counter[str] = Counter()
         self.kills = 0
-        self.longest = 0.0
+        self.longest: dict[str, float] = {}
         self._asleep: set[asyncio.Task[None]] = set()
 
     async def run(self, kills: int) -> None:
@@ -57,7 +57,9 @@ class Chaos:
                 while self.log.last_won <= killed:
                     assert time.monotonic() - killed < RECOVERY_SECONDS, f"nothing works after {kind}"
                     await asyncio.sleep(0.01)
-                self.longest = max(self.longest, self.log.last_won - killed)
+                seconds = self.log.last_won - killed
+                self.longest[kind] = max(self.longest.get(kind, 0.0), seconds)
+                print(f"{kind}: {seconds:.1f} s until the next success")  # shown with a failure
             await asyncio.sleep(self.chance.uniform(0.1, 0.8))
         if self._asleep:
             await asyncio.wait(self._asleep)

@@ -8,6 +8,7 @@ nobody can know what became of it, but it must not have happened twice.
 import asyncio
 import random
 import time
+from collections.abc import Awaitable, Callable
 from typing import Any, Literal
 
 import httpx
@@ -23,11 +24,18 @@ PLENTY = "PLENTY"
 CARDS = ("CARD-1", "CARD-2", "CARD-3", "CARD-4")
 
 
+TELLING = ("code", "redemption", "rollback", "balance", "return", "order")
+"""What is asked for with metadata. Of the other kinds an acknowledged answer says the id of what was done."""
+
+
 class Ask(Struct):
     """One thing that was asked for, and every answer to it. `lost` says that it was given up."""
 
     id: str
-    kind: Literal["code", "redemption", "rollback", "balance", "return"]
+    kind: Literal[
+        "code", "redemption", "rollback", "balance", "return",
+        "order", "cancellation", "purchase", "refund", "payment", "pending",
+    ]  # fmt: skip
     path: str
     body: dict[str, Any]
     keyed: bool
@@ -35,11 +43,12 @@ class Ask(Struct):
     lost: bool = False
     made: list[str] = field(default_factory=list)
     tries: int = 0
+    method: str = "POST"
 
     @property
     def won(self) -> bool:
         """Whether it was acknowledged with a success."""
-        return bool(self.answers) and self.answers[0][0] == 200
+        return bool(self.answers) and self.answers[0][0] in (200, 202)
 
 
 class Bought(Struct):
@@ -64,7 +73,7 @@ class Log:
     def note(self, ask: Ask, answer: httpx.Response) -> None:
         """An answer came."""
         ask.answers.append((answer.status_code, answer.content))
-        if answer.status_code != 200 or len(ask.answers) > 1:
+        if not ask.won or len(ask.answers) > 1:
             return
         self.last_won = time.monotonic()
         content = answer.json()
@@ -81,6 +90,10 @@ class Log:
             ask.made = (
                 [one["id"] for one in content["rollbacks"]] if "rollbacks" in content else [content["id"]]
             )
+        elif ask.kind in ("purchase", "refund", "payment"):
+            ask.made = [content["transaction"]["id"]]
+        elif ask.kind == "order":
+            ask.made = [content["id"]]
 
 
 class Till:
@@ -97,64 +110,68 @@ class Till:
 
     async def work(self, over: asyncio.Event) -> None:
         """Buy, and take back, until it is over; what was begun is brought to its end."""
-        acts = (
-            self._single, self._hot, self._stack, self._take_back, self._limited, self._promotion, self._pay,
-            self._move, self._send_back,
-        )  # fmt: skip
+        acts = self.acts()
         while not over.is_set():
-            [act] = self.chance.choices(acts, (22, 22, 9, 17, 11, 7, 10, 6, 6))
+            [act] = self.chance.choices(list(acts), list(acts.values()))
             await act()
         await self.client.aclose()
+
+    def acts(self) -> dict[Callable[[], Awaitable[None]], int]:
+        """What it does, and how often in comparison."""
+        return {
+            self._single: 22, self._hot: 22, self._stack: 9, self._take_back: 17, self._limited: 11,
+            self._promotion: 7, self._pay: 10, self._move: 6, self._send_back: 6,
+        }  # fmt: skip
 
     async def _single(self) -> None:
         """A single-use code, and two customers who want it at once."""
         code = await self.new_code(quantity=1)
-        await asyncio.gather(self.redeem([code], keyed=True), self.redeem([code], keyed=self._either()))
+        await asyncio.gather(self.redeem([code], keyed=True), self.redeem([code], keyed=self.either()))
 
     async def _hot(self) -> None:
-        await self.redeem([self.chance.choice(HOT)], keyed=self._either())
+        await self.redeem([self.chance.choice(HOT)], keyed=self.either())
 
     async def _stack(self) -> None:
         code = await self.new_code(quantity=2)
-        await self.redeem([code, PLENTY], keyed=self._either())
+        await self.redeem([code, PLENTY], keyed=self.either())
 
     async def _limited(self) -> None:
         """Codes of a campaign with a budget, for somebody who may have a few of them; sometimes both at once."""
         codes = self.chance.sample(BUDGETED, self.chance.choice((1, 1, 2)))
-        await self.redeem(codes, self._either(), self.chance.choice(CUSTOMERS))
+        await self.redeem(codes, self.either(), self.chance.choice(CUSTOMERS))
 
     async def _promotion(self) -> None:
-        await self.redeem([self.log.tier], self._either(), self.chance.choice(CUSTOMERS))
+        await self.redeem([self.log.tier], self.either(), self.chance.choice(CUSTOMERS))
 
     async def _take_back(self) -> None:
         """A redemption of anybody's, in part or as a whole; two tills may well choose the same."""
         if not self.log.bought:
             return
         bought = self.chance.choice(self.log.bought[-200:])
-        body = {} if self._either() else {"amount": self.chance.randint(1, max(1, bought.amount))}
+        body = {} if self.either() else {"amount": self.chance.randint(1, max(1, bought.amount))}
         end = "rollbacks" if bought.stack else "rollback"
-        await self.send("rollback", f"/v1/redemptions/{bought.id}/{end}", body, self._either())
+        await self.send("rollback", f"/v1/redemptions/{bought.id}/{end}", body, self.either())
 
     async def _pay(self) -> None:
         """With one gift card or two, all they have or a part, sometimes beside a code."""
         cards = self.chance.sample(CARDS, self.chance.choice((1, 1, 2)))
         more = [PLENTY] if self.chance.random() < 0.3 else []
         credits = self.chance.choice((None, 500, 1_500))
-        await self.redeem([*more, *cards], self._either(), credits=credits)
+        await self.redeem([*more, *cards], self.either(), credits=credits)
 
     async def _move(self) -> None:
         """Credits onto a card, which may lapse far away, or off it."""
         body: dict[str, Any] = {"amount": self.chance.choice((5_000, 9_999, -700))}
-        if body["amount"] > 0 and self._either():
+        if body["amount"] > 0 and self.either():
             body["expiration_date"] = "2090-01-01"
-        await self.send("balance", f"/v1/vouchers/{self.chance.choice(CARDS)}/balance", body, self._either())
+        await self.send("balance", f"/v1/vouchers/{self.chance.choice(CARDS)}/balance", body, self.either())
 
     async def _send_back(self) -> None:
         """A unit of an order of anybody's; two tills may well send the same."""
         if self.log.bought:
             bought = self.chance.choice(self.log.bought[-200:])
             body = {"items": [{"index": self.chance.randint(0, 2), "quantity": 1}]}
-            await self.send("return", f"/v1/orders/{bought.order}/returns", body, self._either())
+            await self.send("return", f"/v1/orders/{bought.order}/returns", body, self.either())
 
     async def new_card(self, code: str) -> None:
         """Make a gift card of 200.00."""
@@ -162,7 +179,8 @@ class Till:
         made = await self.send("code", f"/v1/vouchers/{code}", body, keyed=True)
         assert made.won, made.answers
 
-    def _either(self) -> bool:
+    def either(self) -> bool:
+        """One or the other, by chance."""
         return self.chance.random() < 0.5
 
     async def new_code(self, quantity: int | None, code: str | None = None) -> str:
@@ -198,11 +216,14 @@ class Till:
             body["customer"] = customer
         return await self.send("redemption", "/v1/redemptions", body, keyed)
 
-    async def send(self, kind: Any, path: str, body: dict[str, Any], keyed: bool) -> Ask:
+    async def send(
+        self, kind: Any, path: str, body: dict[str, Any], keyed: bool, method: str = "POST"
+    ) -> Ask:
         """Ask until there is an answer, or, without a key, until it is unknown what happened."""
         self.count += 1
-        ask = Ask(f"{self.number}.{self.count}", kind, path, body, keyed)
-        body["metadata"] = {"ask": ask.id}
+        ask = Ask(f"{self.number}.{self.count}", kind, path, body, keyed, method=method)
+        if kind in TELLING:
+            body["metadata"] = {"ask": ask.id}
         if kind == "balance":
             body["source_id"] = ask.id
         self.log.asks.append(ask)
@@ -217,7 +238,7 @@ class Till:
         head = {"Idempotency-Key": f"key-{ask.id}"} if ask.keyed else {}
         ask.tries += 1
         try:
-            answer = await self.client.post(ask.path, json=ask.body, headers=head)
+            answer = await self.client.request(ask.method, ask.path, json=ask.body, headers=head)
         except httpx.ConnectError:
             return False  # it was never sent
         except httpx.TransportError:
