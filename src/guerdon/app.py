@@ -28,12 +28,9 @@ def routes() -> list[Route]:
     import guerdon.categories.api
     import guerdon.custom_events.api
     import guerdon.customers.api
+    import guerdon.erasure.api
     import guerdon.exports.api
     import guerdon.ledger.api
-    import guerdon.loyalty.api
-    import guerdon.loyalty.members_api
-    import guerdon.loyalty.v1_api
-    import guerdon.loyalty.v1_points_api
     import guerdon.orders.api
     import guerdon.pages.api
     import guerdon.product_collections.api
@@ -56,14 +53,12 @@ def routes() -> list[Route]:
         *guerdon.qualifications.api.ROUTES,
         *guerdon.publications.api.ROUTES,
         *guerdon.custom_events.api.ROUTES,
-        *guerdon.loyalty.api.ROUTES,
+        *loyalty_routes(),
         *guerdon.referrals.api.ROUTES,
-        *guerdon.loyalty.members_api.ROUTES,
         *guerdon.campaigns.loyalties.ROUTES,
         *guerdon.publications.members.ROUTES,
-        *guerdon.loyalty.v1_api.ROUTES,
-        *guerdon.loyalty.v1_points_api.ROUTES,
         *guerdon.customers.api.ROUTES,
+        *guerdon.erasure.api.ROUTES,
         *guerdon.products.api.ROUTES,
         *guerdon.orders.api.ROUTES,
         *guerdon.categories.api.ROUTES,
@@ -78,6 +73,35 @@ def routes() -> list[Route]:
         *guerdon.pages.api.ROUTES,
         *health.routes(len(read_migrations())),
         Route(method="GET", path="/openapi.json", handler=read_openapi, tag="Health", access="public"),
+    ]
+
+
+def loyalty_routes() -> list[Route]:
+    """Those of loyalty, in both of its faces."""
+    import guerdon.loyalty.api
+    import guerdon.loyalty.benefits_api
+    import guerdon.loyalty.cards_api
+    import guerdon.loyalty.examine_api
+    import guerdon.loyalty.members_api
+    import guerdon.loyalty.payments_api
+    import guerdon.loyalty.purchases_api
+    import guerdon.loyalty.reports_api
+    import guerdon.loyalty.v1_api
+    import guerdon.loyalty.v1_points_api
+    import guerdon.loyalty.v1_rewards_api
+
+    return [
+        *guerdon.loyalty.api.ROUTES,
+        *guerdon.loyalty.members_api.ROUTES,
+        *guerdon.loyalty.purchases_api.ROUTES,
+        *guerdon.loyalty.payments_api.ROUTES,
+        *guerdon.loyalty.benefits_api.ROUTES,
+        *guerdon.loyalty.cards_api.ROUTES,
+        *guerdon.loyalty.reports_api.ROUTES,
+        *guerdon.loyalty.examine_api.ROUTES,
+        *guerdon.loyalty.v1_api.ROUTES,
+        *guerdon.loyalty.v1_points_api.ROUTES,
+        *guerdon.loyalty.v1_rewards_api.ROUTES,
     ]
 
 

@@ -114,19 +114,27 @@ def bootstrap(
 
 
 @app.command
-def demo(*, again: bool = False) -> None:
+def demo(*, again: bool = False, year: bool = False, seed: int = 1) -> None:
     """A project with real purchases in ./.guerdon, server and worker, with nothing to set up.
 
     Parameters
     ----------
     again
         Replay the day of baskets once more.
+    year
+        No server: run the loyalty club over a year of baskets, and print what it comes to.
+    seed
+        What the year's draws begin with: the same seed makes the same year.
     """
+    from guerdon.demo.club.year import run_year
     from guerdon.demo.dataset import DatasetMissing
     from guerdon.demo.run import run_demo
 
+    settings = _settings(log_format="text", log_level="warning")
     try:
-        run_demo(_settings(log_format="text", log_level="warning"), again=again)
+        if year:
+            sys.exit(not run_year(settings, seed=seed))
+        run_demo(settings, again=again)
     except DatasetMissing as problem:
         err.print(f"guerdon: {problem}", markup=False, highlight=False, soft_wrap=True)
         sys.exit(1)
@@ -182,6 +190,32 @@ def verify(*, json: AsJson = False, after: str = "") -> None:
             if result.more:
                 out.print(f"     and {result.more} more")
     sys.exit(not all(result.holds for result in results))
+
+
+@app.command
+def retry(*kinds: str) -> None:
+    """Have jobs that were given up tried again, from where they stood; all of them, or those of some kinds.
+
+    Parameters
+    ----------
+    kinds
+        Such as `loyalty.earn`; `guerdon doctor` names those that were given up.
+    """
+    from guerdon.kit import db, given_up
+    from guerdon.kit.jobs import Mourned
+    from guerdon.worker import jobs
+
+    async def again(dsn: str) -> int:
+        conn = await db.connect(dsn)
+        try:
+            mourned = [kind for kind, handler in jobs().items() if isinstance(handler, Mourned)]
+            return await given_up.try_again(conn, kinds, mourned)
+        finally:
+            await conn.close()
+
+    with installation.database(_settings()) as ready:
+        count = asyncio.run(again(ready.database_url))
+    out.print(f"{count} jobs are in the queue again" if count != 1 else "1 job is in the queue again")
 
 
 @contextlib.contextmanager

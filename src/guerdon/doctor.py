@@ -16,6 +16,7 @@ import msgspec
 from guerdon import serving
 from guerdon.installation import database
 from guerdon.kit import clock, db
+from guerdon.kit.given_up import given_up
 from guerdon.kit.migrate import MigrationError, pending
 from guerdon.settings import Settings
 
@@ -76,6 +77,7 @@ async def _database(settings: Settings) -> list[Finding]:
         found.append(await _books(conn))
         found.append(await _migrations(conn))
         found.append(await _clock_skew(conn))
+        found += await _jobs(conn)
         return found
     finally:
         await conn.close()
@@ -135,6 +137,20 @@ async def _books(conn: db.Conn) -> Finding:
         "it rights as at the end of migration 0003, or migrate an empty database again."
     )
     return Finding("books", "warn", says, mend)
+
+
+async def _jobs(conn: asyncpg.Connection) -> list[Finding]:
+    """Jobs that were given up; nothing about those of a database that has no tables yet."""
+    if await conn.fetchval("select to_regclass('jobs') is null or to_regclass('projects') is null"):
+        return []
+    found = await given_up(conn)
+    if not found:
+        return [Finding("jobs", "ok", "No job was given up")]
+    kinds = ", ".join(f"{one.jobs} × {one.kind} of {one.project_id}" for one in found[:5])
+    more = f" and {len(found) - 5} kinds more" if len(found) > 5 else ""
+    says = f"Jobs failed again and again and were given up: {kinds}{more}; one of them with: {found[0].error}"
+    mend = "The server's log says more. When the reason is gone, have them tried again: guerdon retry"
+    return [Finding("jobs", "warn", says, mend)]
 
 
 async def _durability(conn: db.Conn) -> list[Finding]:

@@ -2,24 +2,18 @@
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, LiteralString
+from typing import Any
 
 import msgspec
 
 from guerdon.kit import db
+from guerdon.kit.invariant import Invariant
 from guerdon.ledger.replay import RULES, Rule
 from guerdon.ledger.verify import audit
+from guerdon.loyalty import invariants as loyalty
 
 SHOWN_ROWS = 20
 LONGEST_SECONDS = 3600
-
-
-class Invariant(msgspec.Struct, frozen=True):
-    """`sql` takes a project's id as $1 and returns offending rows: first column the id, then what is wrong."""
-
-    name: str
-    says: str
-    sql: LiteralString
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -354,36 +348,7 @@ INVARIANTS: tuple[Invariant, ...] = (
         limit 20
         """,
     ),
-    Invariant(
-        "loyalty-points",
-        "what rules gave members and what waits for them is what their cards' entries and pending points say",
-        """
-        with given as (
-            select card_id, sum(amount) filter (where type = 'POINTS_ACCRUAL') as accrued,
-                   sum(amount) filter (where type = 'PENDING_POINTS_ACTIVATION') as activated,
-                   -sum(amount) filter (
-                       where type = 'POINTS_CLAWBACK' and coalesce(cause_id, '') not like 'rfw%') as revoked
-            from card_entries where project_id = $1
-              and type in ('POINTS_ACCRUAL', 'PENDING_POINTS_ACTIVATION', 'POINTS_CLAWBACK') group by card_id
-        ), waiting as (
-            select card_id, sum(points) as points from loyalty_pending
-            where project_id = $1 and status = 'PENDING' group by card_id
-        ), earned as (
-            select card_id, sum(points) as points from loyalty_earnings
-            where project_id = $1 and pending_id is null group by card_id
-        )
-        select c.id, c.pending, w.points as waiting, c.earned, g.accrued, e.points as given, c.activated, c.revoked
-        from loyalty_cards c
-        left join given g on g.card_id = c.id
-        left join waiting w on w.card_id = c.id
-        left join earned e on e.card_id = c.id
-        where c.project_id = $1 and (
-            c.pending <> coalesce(w.points, 0) or c.earned <> coalesce(g.accrued, 0)
-            or c.earned <> coalesce(e.points, 0) or c.activated <> coalesce(g.activated, 0)
-            or c.revoked <> coalesce(g.revoked, 0))
-        limit 20
-        """,
-    ),
+    *loyalty.INVARIANTS,
     Invariant(
         "idempotency-answer",
         "every Idempotency-Key that is kept has an answer, and finds the redemption that keeps the order of it",

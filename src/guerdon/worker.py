@@ -25,6 +25,7 @@ SLICES = (
     "loyalty",
     "redemptions",
     "exports",
+    "erasure",
     "bulk",
     "publications",
     "webhooks",

@@ -99,15 +99,39 @@ PARAMETERS: dict[str, list[str]] = {
     "program_id": ["loyalty_program"],
     "card_definition_id": ["card_definition"],
     "earning_rule_id": ["earning_rule"],
-    "reward_id": ["loyalty_reward"],
+    "reward_id": ["loyalty_reward", "older_reward"],
+    "assignment_id": ["assignment", "reward_assignment"],
     "benefit_id": ["benefit"],
     "tier_structure_id": ["tier_structure"],
     "tier_id": ["loyalty_tier", "older_tier"],
     "rule_id": ["older_rule"],
     "pending_points_id": ["pending_points"],
+    "reward_transaction_id": ["reward_purchase"],
     "member_id": ["loyalty_member"],
+    "card_id": ["shown_card"],
+    "bucket_id": ["pending_bucket"],
+}
+RANGE = "?start_date=2026-11-01&end_date=2026-11-02&resolution=day"
+QUERIES = {
+    "get_member_card_daily_report": RANGE,
+    "get_member_earning_rule_daily_report": RANGE,
+    "get_program_earning_rules_daily_report": RANGE,
+    "get_program_points_earnings_daily_report": RANGE,
+    "get_program_spending_daily_report": RANGE,
+    "get_program_tiers_daily_report": RANGE,
 }
 PAYLOADS: dict[str, Any] = {
+    "purchase_member_reward": {"reward_id": "lrew_nowhere"},
+    "refund_reward_purchase": {"policies": {"refund": "ALLOW"}},
+    "create_member_order_payment": {"card_id": "lcrd_nowhere", "order": {"id": "ord_nowhere"}},
+    "adjust_card_points": {"points": 5},
+    "examine_earning_rules": {
+        "trigger": {"type": "ALL"},
+        "customer_identification": {"type": "customer_id", "customer_id": "cust_nowhere"},
+    },
+    "examine_reward_purchases": {
+        "customer_identification": {"type": "customer_id", "customer_id": "cust_nowhere"}
+    },
     "create_card_definition": {"name": "New", "type": "INDIVIDUAL"},
     "update_card_definition": {"name": "Changed"},
     "create_earning_rule": per_order("lcdef_nowhere"),
@@ -146,6 +170,14 @@ PAYLOADS: dict[str, Any] = {
     "update_member_balance_1": {"points": 5},
     "transfer_points": [{"code": "NOWHERE", "points": 5, "source_id": "x"}],
     "adjust_member_pending_points": {"points": 5},
+    "create_reward_v1": {"parameters": {"coin": {"exchange_ratio": 1}}},
+    "update_reward_v1": {"name": "Changed"},
+    "create_reward_assignment": {"campaign": "camp_nowhere", "parameters": {"loyalty": {"points": 5}}},
+    "update_reward_assignment": {"parameters": {"loyalty": {"points": 5}}},
+    "create_reward_assignment_1": [{"reward": "rew_nowhere", "parameters": {"loyalty": {"points": 5}}}],
+    "update_reward_assignment_1": {"parameters": {"loyalty": {"points": 5}}},
+    "redeem_reward": {"reward": {"id": "rew_nowhere", "points": 5}, "order": {"amount": 5}},
+    "redeem_reward_1": {"reward": {"id": "rew_nowhere", "points": 5}, "order": {"amount": 5}},
     "estimate_points": {"customer": {"source_id": "x"}, "order": {"amount": 5000}},
 }
 NAMED: list[tuple[str, str, str]] = [
@@ -156,6 +188,13 @@ NAMED: list[tuple[str, str, str]] = [
     ("POST /v2/loyalties/benefits", "campaign", '{"name":"x","type":"DIGITAL","digital":{"type":"DISCOUNT_COUPONS","discount_coupons":{"campaign_id":"%s"}}}'),
     ("POST /v2/loyalties/benefits", "sku", '{"name":"x","type":"MATERIAL","material":{"type":"SKU","sku":{"product_id":"prod_nowhere","id":"%s"}}}'),
     ("POST /v2/loyalties/tier-structures", "card_definition", '{"name":"x","type":"POINT_BALANCE","point_balance":{"card_definition_id":"%s"}}'),
+    ("POST /v2/loyalties/examine/earning-rules", "customer", '{"trigger":{"type":"ALL"},"customer_identification":{"type":"customer_id","customer_id":"%s"}}'),
+    ("POST /v2/loyalties/examine/earning-rules", "loyalty_member", '{"trigger":{"type":"ALL"},"customer_identification":{"type":"member_id","member_id":"%s"}}'),
+    ("POST /v2/loyalties/examine/rewards", "customer", '{"customer_identification":{"type":"customer_id","customer_id":"%s"}}'),
+    ("POST /v2/loyalties/examine/rewards", "loyalty_member", '{"customer_identification":{"type":"member_id","member_id":"%s"}}'),
+    ("POST /v1/rewards", "product", '{"parameters":{"product":{"id":"%s"}}}'),
+    ("POST /v1/rewards", "sku", '{"parameters":{"product":{"id":"prod_nowhere","sku_id":"%s"}}}'),
+    ("POST /v1/rewards", "campaign", '{"parameters":{"campaign":{"id":"%s"}}}'),
     ("POST /v2/loyalties/programs", "card_definition", '{"name":"x","card_definitions":[{"id":"%s"}]}'),
     ("POST /v2/loyalties/programs", "earning_rule", '{"name":"x","earning_rules":[{"id":"%s"}]}'),
     ("POST /v2/loyalties/programs", "tier_structure", '{"name":"x","tier_structures":[{"id":"%s"}]}'),
@@ -180,13 +219,26 @@ async def furnish(client: Client, ids: dict[str, str]) -> None:
     active = {"status": "ACTIVE"}
     ids["loyalty_program"] = club = (await post(client, PROGRAMS, body | parts | active))["id"]
     who = {"customer_identification": {"type": "customer_id", "customer_id": ids["customer"]}}
-    ids["loyalty_member"] = (await post(client, f"{PROGRAMS}/{club}/members", who))["id"]
+    member = await post(client, f"{PROGRAMS}/{club}/members", who)
+    ids |= {"loyalty_member": member["id"], "shown_card": member["cards"][0]["card"]["id"]}
+    code = member["cards"][0]["card"]["code"]
+    await post(client, f"/v1/loyalties/members/{code}/balance", {"points": 500})
+    there = f"{PROGRAMS}/{club}/members/{member['id']}"
+    made = await post(client, f"{there}/rewards/purchases", {"reward_id": ids["loyalty_reward"]}, status=202)
+    ids["reward_purchase"] = made["transaction"]["id"]
     path = "/v1/loyalties/Their club"
     ids["older_rule"] = (await post(client, f"{path}/earning-rules", [FIXED]))[0]["id"]
     ids["older_tier"] = (await post(client, f"{path}/tiers", [{"name": "G", "points": {"from": 5}}]))[0]["id"]
     await post(
         client, f"{path}/members", {"customer": {"source_id": "their-customer"}, "voucher": "THEIR-MEMBER"}
     )
+    paid = {"parameters": {"coin": {"exchange_ratio": 1}}}
+    ids["older_reward"] = (await post(client, "/v1/rewards", paid))["id"]
+    given = await post(client, f"{path}/rewards", [{"reward": ids["older_reward"]}])
+    ids["reward_assignment"] = given["id"]
     ids["pending_points"] = "lopp_0Vbi1DMKj6FEvCK9dw5voG"
     pool = client.app.state.pool
     await pool.execute(WAITING, client.project_id, ids["pending_points"], ids["loyalty_card"])
+    ids["pending_bucket"] = "lcppb_0Vbi1DMKj6FEvCK9dw5voH"
+    card_id = ids["shown_card"].replace("lcrd_", "v_")
+    await pool.execute(WAITING, client.project_id, "lopp_0Vbi1DMKj6FEvCK9dw5voH", card_id)

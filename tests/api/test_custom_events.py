@@ -7,6 +7,9 @@ import pytest
 from guerdon.kit import db
 
 from .checkout import code, events, everything, post, read
+from .loyalty import CARDS, PROGRAMS, RULES, card, ok
+from .test_loyalty_earning import per_event, points
+from .test_loyalty_members import join
 
 ALICE = {"source_id": "alice"}
 PAGES = {"properties": {"pages": {"type": "number", "optional": False}, "kind": {"type": "string"}}}
@@ -127,3 +130,22 @@ async def test_activities_tell_of_them(client: Any, manager: Any) -> None:
     assert (told["event"]["type"], told["event"]["metadata"]) == ("read", {"pages": 3})
     assert told["event_schema"] == {"id": made["id"], "name": "read"}
     assert (told["customer"]["source_id"], told["referral"], told["loyalty"]) == ("alice", None, None)
+
+
+async def test_the_card_that_an_event_is_for_alone_earns(client: Any, manager: Any, run_jobs: Any) -> None:
+    visit = (await schema(manager, "visit", at={"type": "string"}))["id"]
+    cards = []
+    for name in ("Club", "Other"):
+        card_id = (await ok(client, "POST", CARDS, card(name=name)))["id"]
+        rule_id = (await ok(client, "POST", RULES, per_event(card_id, visit, 5)))["id"]
+        parts = {"card_definitions": [{"id": card_id}], "earning_rules": [{"id": rule_id}]}
+        club = await ok(client, "POST", PROGRAMS, {"name": name, "status": "ACTIVE", **parts})
+        cards.append(await join(client, club["id"]))
+    body = {"event": "visit", "customer": {"source_id": "ada"}}
+    first = (await points(client, cards[0]))["code"]
+    await post(client, "/v1/events", body | {"loyalty": {"code": first}})
+    await run_jobs()
+    assert [(await points(client, one))["balance"]["points"] for one in cards] == [5, 0]
+    await post(client, "/v1/events", body)
+    await run_jobs()
+    assert [(await points(client, one))["balance"]["points"] for one in cards] == [10, 5]

@@ -36,11 +36,11 @@ LAPSED = "select count(*) from card_entries where project_id = $1 and type = 'PO
 LEFT = "select coalesce(sum(balance), 0)::bigint from cards where project_id = $1"
 
 
-async def furnish(client: Client, program_id: str) -> None:
-    """Members with two lots each that have ended, and one that has not."""
+async def furnish(client: Client, program_id: str, members: int = MEMBERS, lasting: int = 10) -> None:
+    """Members with two lots each that have ended, and one of `lasting` points that has not."""
     pool = client.app.state.pool  # type: ignore[union-attr]
     async with db.transaction(pool) as conn:
-        customers = [f"cust_night{number:05d}" for number in range(MEMBERS)]
+        customers = [f"cust_night{number:05d}" for number in range(members)]
         await db.insert(
             conn, "customers", ("project_id", "id", "source_id"),
             [(client.project_id, name, name) for name in customers],
@@ -54,8 +54,12 @@ async def furnish(client: Client, program_id: str) -> None:
         )
         past = place.now.replace(year=place.now.year - 1)
         for card in page.cards.values():
-            for ends in (past, past, place.now.replace(year=place.now.year + 1)):
-                page.put(card, "POINTS_ADDITION", 10, ends, NO_REASON)
+            for points, ends in (
+                (10, past),
+                (10, past),
+                (lasting, place.now.replace(year=place.now.year + 1)),
+            ):
+                page.put(card, "POINTS_ADDITION", points, ends, NO_REASON)
         page.late.clear()
         await sheet.write(conn, page)
 

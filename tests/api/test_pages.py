@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,8 @@ from guerdon.demo.making import headers_of
 from guerdon.demo.offers import MISTYPED, public_offers
 from guerdon.demo.promotions import Made, making
 from guerdon.demo.shop import DELIVERY, shop_offers
-from guerdon.pages import demo_file, files
+from guerdon.pages import club, demo_file, files
+from guerdon.pages.club import Club, Day, Figures, Mark, Month
 from guerdon.pages.demo_file import DemoFile, ShelfLine, ShopBasket, ShopLine
 from guerdon.projects.bootstrap import add_management_key, create_project
 
@@ -115,7 +116,7 @@ async def counter(shop: httpx.AsyncClient, code: str) -> dict[str, int]:
     return next(one for one in found if one["code"] == code)
 
 
-@pytest.mark.parametrize("path", ["/docs", "/demo"])
+@pytest.mark.parametrize("path", ["/docs", "/demo", "/demo/club"])
 async def test_a_page_runs_no_inline_script_and_nothing_from_elsewhere(
     shop: httpx.AsyncClient, path: str
 ) -> None:
@@ -133,7 +134,7 @@ async def test_a_page_runs_no_inline_script_and_nothing_from_elsewhere(
 async def test_every_file_a_page_names_is_there(
     shop: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for path in ("/docs", "/demo"):
+    for path in ("/docs", "/demo", "/demo/club"):
         text = (await shop.get(path)).text
         for name in re.findall(r'"(/assets/[^"]+)"', text):
             if name.startswith("/assets/woff2/") and not files.built(name.rsplit("/", 1)[1]):
@@ -142,6 +143,26 @@ async def test_every_file_a_page_names_is_there(
             assert answer.status_code == 200, name
             again = await shop.get(name, headers={"If-None-Match": answer.headers["etag"]})
             assert again.status_code == 304
+
+
+async def test_the_club_shows_the_shop_and_the_year_that_was_left(shop: httpx.AsyncClient, app: App) -> None:
+    assert app.state is not None
+    folder, pool = app.state.settings.data_path, app.state.pool
+    assert "There is no club yet" in (await shop.get("/demo/club")).text
+    file = demo_file.read(folder)
+    assert file is not None
+    made = Club("lprg_x", "lcdef_x", "Club", 2, ["Green"], {"Green": "lt_x"})
+    first = NOW.date()
+    await club.write_mark(pool, file.project_id, Mark(first, first, club=made, done=first))
+    text = (await shop.get("/demo/club")).text
+    assert "The shop that is open" in text and "0 are outstanding: $0.00" in text and "make demo-year" in text
+    days = [Day(date(2017, 6, 30), 3, 500, 0, 0, 0, 500), Day(date(2017, 7, 1), 0, 0, 0, 200, 0, 300)]
+    months = [Month(date(2017, 6, 1), 3, 500, outstanding=500, tiers={"<b>Top</b>": 7}, proved=True)]
+    year = Figures("Club", 2, ["<b>Top</b>"], days[0].day, days[1].day, days, months)
+    club.write_year(folder, year)
+    text = (await shop.get("/demo/club")).text
+    assert "200 lapsed, and 300 are outstanding: $6.00" in text and "30 Jun: 200 lapsed" in text
+    assert ">7</td>" in text and "$10.00" in text and "&lt;b&gt;Top" in text and "<b>" not in text
 
 
 @pytest.mark.parametrize("name", ["..%2f..%2fapi.py", "../api.py", "guerdon.css.bak", "api.py", "%00"])
@@ -161,9 +182,10 @@ async def test_docs_without_its_viewer_says_how_to_get_it(
 
 
 async def test_the_shop_is_closed_when_the_server_is_no_demo(client: httpx.AsyncClient) -> None:
-    answer = await client.get("/demo")
-    assert answer.status_code == 404
-    assert "guerdon demo" in answer.text
+    for path in ("/demo", "/demo/club"):
+        answer = await client.get(path)
+        assert answer.status_code == 404
+        assert "guerdon demo" in answer.text
     for method, path in (
         ("GET", "shop"),
         ("GET", "counters"),

@@ -274,3 +274,19 @@ async def test_another_projects_schema_says_nothing_here(client: Any, stranger: 
         for key in (made["id"], "customer"):
             assert (await stranger.request(method, f"/v1/metadata-schemas/{key}", json={})).status_code == 404
     assert (await stranger.get("/v1/metadata-schemas")).json()["total"] == 0
+
+
+async def test_a_campaign_may_go_by_the_schema_of_its_vouchers(client: Any, manager: Any) -> None:
+    await define(manager, "voucher", region={"type": "string"})
+    await define(manager, "campaign", season={"type": "number"})
+    tiers = {"tiers": [{"name": "One", "action": {"discount": {"type": "AMOUNT", "amount_off": 100}}}]}
+    body = {"campaign_type": "PROMOTION", "promotion": tiers, "use_voucher_metadata_schema": True}
+    wrong = {"name": "Wrong", "metadata": {"region": 5}, **body}
+    refused = await client.post("/v1/campaigns", json=wrong)
+    assert (refused.status_code, refused.json()["key"]) == (400, "metadata_validation_failed")
+    made = await client.post("/v1/campaigns", json=wrong | {"metadata": {"season": "any"}})
+    assert made.status_code == 200, made.text
+    refused = await client.put("/v1/campaigns/Wrong", json={"metadata": {"region": 5}})
+    assert (refused.status_code, refused.json()["key"]) == (400, "metadata_validation_failed")
+    own = {"name": "Its own", "metadata": {"region": 5}, **body, "use_voucher_metadata_schema": False}
+    assert (await client.post("/v1/campaigns", json=own)).status_code == 200

@@ -254,6 +254,7 @@ def words(answer: httpx.Response, *names: str) -> tuple[int, str]:
 
 async def call(client: Any, route: Route, path: str, **more: Any) -> httpx.Response:
     payload = PAYLOADS.get(route.handler.__name__)
+    path += loyalty.QUERIES.get(route.handler.__name__, "")
     if payload is not None:
         return await client.request(route.method, path, json=payload, **more)
     if route.handler.__name__.endswith("_csv"):

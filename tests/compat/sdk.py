@@ -48,6 +48,7 @@ class Sdk:
         self.qualifications = voucherify.QualificationsApi(self.client)
         self.redemptions = voucherify.RedemptionsApi(self.client)
         self.referrals = voucherify.ReferralsApi(self.client)
+        self.rewards = voucherify.RewardsApi(self.client)
         self.segments = voucherify.SegmentsApi(self.client)
         self.validation_rules = voucherify.ValidationRulesApi(self.client)
         self.validations = voucherify.ValidationsApi(self.client)

@@ -44,6 +44,8 @@ def test_customers_live_and_go(sdk: Sdk) -> None:
     with pytest.raises(v.ApiException) as gone:
         sdk.customers.get_customer(made.id)
     assert gone.value.status == 404
+    receipt = sdk.customers.customer_permanently_deletion(made.id)
+    assert (receipt.related_object_id, receipt.status) == (made.id, "DONE")
 
 
 def test_what_a_customer_did(sdk: Sdk) -> None:

@@ -74,20 +74,14 @@ def _furnish(client: httpx.Client) -> dict[str, list[str]]:
         {"name": "club", "campaign_type": "LOYALTY_PROGRAM", "voucher": {"loyalty_card": {"points": 7}}},
     )
     post("/v1/campaigns/club/vouchers/FUZZ-CARD", {})
-    category = post("/v1/categories", {"name": "fuzzed"})
-    level = {"type": "number", "gte": 0, "lt": 5.5, "eq": [1, 2.5]}
-    schema = post("/v1/metadata-schemas/reward", {"properties": {"level": level}})
-    cheap = {"price": {"conditions": {"$less_than": [9_000]}}}
-    collection = post("/v1/product-collections", {"name": "fuzzed", "type": "AUTO_UPDATE", "filter": cheap})
     loyal = _furnish_loyalty(post, product["id"])
+    ruled = _furnish_rules(post, campaign["id"], body)
+    ruled["assignment_id"] += loyal.pop("reward_assignment")
     return (
-        _furnish_rules(post, campaign["id"], body)
+        ruled
         | loyal
+        | _furnish_names(post)
         | {
-            "category_id": [category["id"]],
-            "resource": ["reward", schema["id"]],
-            "metadata_schema_id": [schema["id"]],
-            "product_collection_id": [collection["id"]],
             "campaign_id": [campaign["id"], "fuzzed"],
             "code": ["FUZZ-1", "FUZZ-2"],
             "redemption_id": [one["redemptions"][0]["id"], stack["redemptions"][0]["id"]],
@@ -102,6 +96,20 @@ def _furnish(client: httpx.Client) -> dict[str, list[str]]:
             "holder_id": [_furnish_referrals(post)],
         }
     )
+
+
+def _furnish_names(post: Any) -> dict[str, list[str]]:
+    category = post("/v1/categories", {"name": "fuzzed"})
+    level = {"type": "number", "gte": 0, "lt": 5.5, "eq": [1, 2.5]}
+    schema = post("/v1/metadata-schemas/reward", {"properties": {"level": level}})
+    cheap = {"price": {"conditions": {"$less_than": [9_000]}}}
+    collection = post("/v1/product-collections", {"name": "fuzzed", "type": "AUTO_UPDATE", "filter": cheap})
+    return {
+        "category_id": [category["id"]],
+        "resource": ["reward", schema["id"]],
+        "metadata_schema_id": [schema["id"]],
+        "product_collection_id": [collection["id"]],
+    }
 
 
 def _furnish_referrals(post: Any) -> str:
@@ -140,7 +148,11 @@ def _furnish_loyalty(post: Any, product_id: str) -> dict[str, list[str]]:
     )
     mug = {"type": "MATERIAL", "material": {"type": "PRODUCT", "product": {"id": product_id}}}
     reward = make(
-        "reward", "rewards", **mug, costs=[{"spending": [{"points": 5, "card_definition_id": card}]}]
+        "reward",
+        "rewards",
+        **mug,
+        costs=[{"spending": [{"points": 5, "card_definition_id": card}]}],
+        status="ACTIVE",
     )
     make("benefit", "benefits", **mug)
     levels = make(
@@ -157,12 +169,32 @@ def _furnish_loyalty(post: Any, product_id: str) -> dict[str, list[str]]:
     )  # fmt: skip
     who = {"type": "customer_source_id", "customer_source_id": "alice"}
     member = post(f"{v2}/programs/{club}/members", {"customer_identification": who})
+    older = _furnish_older(post)
+    for name in ("tier_id", "reward_id"):
+        ids[name] += older.pop(name)
+    on = member["cards"][0]["card"]["id"]
+    post(f"/v1/loyalties/members/{member['cards'][0]['card']['code']}/balance", {"points": 5_000})
+    bought = post(f"{v2}/programs/{club}/members/{member['id']}/rewards/purchases", {"reward_id": reward})
+    more = {
+        "member_id": [member["id"]],
+        "card_id": [on],
+        "reward_transaction_id": [bought["transaction"]["id"]],
+        "bucket_id": [f"lcpeb_{on[5:]}20300101", "lcppb_nowhere"],
+    }
+    return ids | older | more
+
+
+def _furnish_older(post: Any) -> dict[str, list[str]]:
     fixed = {"event": "order.paid", "loyalty": {"type": "FIXED", "points": 5}}
-    older = post("/v1/loyalties/club/earning-rules", [fixed])[0]
-    level = post("/v1/loyalties/club/tiers", [{"name": "fuzzed", "points": {"from": 5}}])[0]
-    ids["tier_id"].append(level["id"])
-    waiting = {"pending_points_id": ["lopp_nowhere"], "rule_id": [older["id"]]}
-    return ids | waiting | {"member_id": [member["id"]]}
+    level = {"name": "fuzzed", "points": {"from": 5}}
+    paid = post("/v1/rewards", {"parameters": {"coin": {"exchange_ratio": 1, "points_ratio": 10}}})
+    return {
+        "pending_points_id": ["lopp_nowhere"],
+        "rule_id": [post("/v1/loyalties/club/earning-rules", [fixed])[0]["id"]],
+        "tier_id": [post("/v1/loyalties/club/tiers", [level])[0]["id"]],
+        "reward_id": [paid["id"]],
+        "reward_assignment": [post("/v1/loyalties/club/rewards", [{"reward": paid["id"]}])["id"]],
+    }
 
 
 def _furnish_rules(post: Any, campaign_id: str, body: Any) -> dict[str, list[str]]:

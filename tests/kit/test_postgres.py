@@ -227,6 +227,9 @@ def test_processes_of_a_killed_server_are_waited_for_and_ended(tmp_path: Path) -
     sleeper = subprocess.Popen(["sleep", "60"], cwd=tmp_path)
     try:
         assert postgres._wait_for_orphans(tmp_path) == []
-        assert sleeper.wait(1) in (-signal.SIGQUIT, -signal.SIGKILL)  # a busy machine may be late with the first
+        assert sleeper.wait(1) in (
+            -signal.SIGQUIT,
+            -signal.SIGKILL,
+        )  # a busy machine may be late with the first
     finally:
         sleeper.kill()

@@ -27,6 +27,16 @@ CARDS_STACKED = ("tests/engine/test_cards.py",)
 CARDS_SOLD = ("tests/api/test_gift_cards_sold.py", "tests/races/test_cards_sold.py")
 PINS = ("tests/api/test_gift_cards_pins.py",)
 PIN_RACES = ("tests/races/test_pins.py",)
+REACH = ("tests/api/test_ledger_reach.py",)
+PURCHASES = ("tests/api/test_purchases.py",)
+REFUNDS = ("tests/api/test_purchases_refunds.py",)
+PAYMENTS = ("tests/api/test_purchases_payments.py",)
+AUTO_REDEEM = ("tests/api/test_purchases_auto.py",)
+BENEFITS = ("tests/api/test_benefits.py",)
+REWARD_RACES = ("tests/races/test_rewards.py",)
+REPORTS = ("tests/api/test_loyalty_reports.py",)
+LOYALTY_CARDS = ("tests/api/test_loyalty_cards.py",)
+LOYALTY_EDGES = ("tests/api/test_loyalty_edges.py",)
 REFERRALS = ("tests/api/test_referrals.py",)
 REFERRAL_RACES = ("tests/races/test_referrals.py",)
 
@@ -104,6 +114,8 @@ MUTANTS = (
            "            return replies", DOUBT),
     Mutant("a lost COMMIT is simply done again", "redemptions/batch.py",
            "if doubt is not None and await", "if False and doubt is not None and await", DOUBT),
+    Mutant("a doubt is forgotten when the batch is cut up", "kit/lane.py",
+           "doubt is not None and doubt.is_about(requests)", "doubt is not None and doubt.requests is requests", DOUBT),
     Mutant("a lost COMMIT is taken for done", "redemptions/batch.py",
            "if doubt is not None and await db.value(conn, WRITTEN, project_id, doubt.written) is not None:",
            "if doubt is not None:", DOUBT),
@@ -178,26 +190,54 @@ MUTANTS = (
     Mutant("a frame is open at the instant it closes", "engine/window.py",
            "        if now >= closes:\n            return False", "        if now > closes:\n            return False", WINDOW),
     # Publications: no code twice, none left while somebody is refused.
-    Mutant("codes to give are read without a lock", "publications/store.py",
+    Mutant("codes to give are read without a lock", "vouchers/given.py",
            '    for update of v\n"""\nPICK_FREE: LiteralString = PICK + " skip locked"',
            '"""\nPICK_FREE: LiteralString = PICK + ""', PUBLICATION_RACES),
     Mutant("nobody waits for what others may leave", "publications/pick.py",
            "return await pick(wait=False) or await pick(wait=True)", "return await pick(wait=False)", PUBLICATION_RACES),
     Mutant("several are refused while others hold them", "publications/pick.py",
            "                    raise _TooFew", "                    return []", PUBLICATION_RACES),
-    Mutant("codes that somebody holds are given away", "publications/store.py",
+    Mutant("codes that somebody holds are given away", "vouchers/given.py",
            "v.published_count = 0 and v.holder_id is null", "v.published_count = 0", PUBLICATIONS),
-    Mutant("a code is given without its terms", "publications/store.py",
+    Mutant("a code is given without its terms", "vouchers/given.py",
            "terms_id = t.terms_id, quantity = t.quantity, updated_at = now()", "updated_at = now()", PUBLICATIONS),
     Mutant("whoever joined once joins again", "publications/publish.py",
            "    if once:", "    if False:", PUBLICATIONS),
+    # Rewards: no stock oversold, nothing had twice.
+    Mutant("rewards are sold beyond their stock", "loyalty/quote.py",
+           "if left is not None and left <= 0:", "if False:", PURCHASES),
+    Mutant("the stock is read without a lock", "loyalty/purchases_store.py",
+           "order by a.program_id, a.part_id for update of a", "order by a.program_id, a.part_id", REWARD_RACES),
+    Mutant("what a session keeps is spent", "loyalty/quote.py",
+           " - facts.kept.get(card.id, 0))", ")", PURCHASES),
+    Mutant("what was used is refunded", "loyalty/refunds.py",
+           "if taken.used and not back.policies.force:", "if False:", REFUNDS),
+    Mutant("a refund does not close its purchase", "loyalty/refunds.py",
+           'purchase.status, purchase.updated_at = "REFUNDED", page.place.now', "pass", REFUNDS),
+    Mutant("points pay more than the order costs", "loyalty/payments.py",
+           "if row.amount > found.total - found.paid:", "if row.amount > found.total:", PAYMENTS),
+    Mutant("what came back once comes back again", "loyalty/payments.py",
+           "return row.points - keeps - row.returned", "return row.points - keeps", PAYMENTS),
+    Mutant("a customer has no day's limit", "loyalty/auto_redeem.py",
+           "count > 0 and times[one.customer_id] < MOST_A_DAY", "count > 0", AUTO_REDEEM),
+    Mutant("benefits have no stock", "loyalty/fulfil.py",
+           "if found.stock is not None and gone >= found.stock:", "if False:", BENEFITS),
+    # Reports are the sums of the entries; cards by hand.
+    Mutant("a day is added to all days alone", "loyalty/days.py",
+           "(values (g.day), ($3::date))", "(values ($3::date), ($3::date))", REPORTS),
+    Mutant("what is not folded is missing in the sum of all days", "loyalty/reports.py",
+           "n.kind = $3 and n.id <> ''", "n.kind = $3 and n.id = 'never'", REPORTS),
+    Mutant("what a session holds is taken by hand", "ledger/balance.py",
+           "moment.book.check_free(card, -amount, moment.now)", "pass", LOYALTY_EDGES),
+    Mutant("pending points are settled after their day", "loyalty/card_pending.py",
+           "if not rows or (at is not None and at <= place.now):", "if not rows:", LOYALTY_CARDS),
     # Gift cards: sold once, gone with their purchase, opened by their PIN.
     Mutant("a card is sold twice", "ledger/sales.py", "    return bool(made)", "    return True", CARDS_SOLD),
     Mutant("a card keeps its money when its purchase comes back", "ledger/sales.py",
            "left = 0 if lot is None else lot.remaining", "left = 0", CARDS_SOLD),
     Mutant("all cards of a line come back with one", "redemptions/voiding.py",
            "there[: max(0, len(there) - items[line].quantity)]", "there", CARDS_SOLD),
-    Mutant("a deleted card stays in the books", "ledger/closing.py", "        if left:", "        if False:", CARDS_SOLD),
+    Mutant("a deleted card stays in the books", "ledger/closing.py", "    if not left:", "    if True:", CARDS_SOLD),
     Mutant("wrong PINs are not counted", "ledger/pins.py",
            "tries.misses, tries.changed = tries.misses + 1, True", "tries.changed = True", PINS),
     Mutant("PINs are tried without a lock", "ledger/pins.py",
@@ -206,10 +246,19 @@ MUTANTS = (
            "data.session is None and not pinned.brings_pin(data)", "data.session is None", PINS),
     Mutant("a repeat tells the PIN again", "kit/web.py",
            'content = content.replace(ENCODER.encode(secret), b"null")', "pass", PINS),
+    Mutant("some combinations are not tried", "engine/best_deal.py",
+           "rest = later[index:]", "rest = later[index + 1 :]", ("tests/laws/test_stacking.py",)),
     Mutant("cards are part of the best deal", "engine/paying.py",
            "return redeemable.card is not None and", "return False and", CARDS_STACKED),
     Mutant("what cards paid counts for the margin floor", "engine/attempt.py",
            "running.paid += given.total", "running.paid += 0", CARDS_STACKED),
+    # Cards of which not all lots are read.
+    Mutant("too few lots are read", "ledger/book.py",
+           "if book.cards[name].available(now) < reach[name]", "if False", REACH),
+    Mutant("other lots are read than are to be spent", "ledger/book.py",
+           "'infinity'), o.created_at limit $4", "'infinity') desc, o.created_at limit $4", REACH),
+    Mutant("a refused act keeps what it took", "ledger/desk.py",
+           "lot.remaining, lot.expires_at = remaining, expires_at", "lot.expires_at = expires_at", REACH),
     # Referrals: nobody refers themselves, rewards are held, given once, within caps, and taken back.
     Mutant("a referrer has one reward more than the cap", "referrals/settle.py",
            "total >= caps.total", "total > caps.total", REFERRALS),

@@ -94,7 +94,7 @@ def is_killed(trees: SimpleQueue[Path], mutant: Mutant) -> tuple[bool, float]:
 
 
 def test_there_are_many_and_each_is_one_edit() -> None:
-    assert len({mutant.name for mutant in MUTANTS}) == len(MUTANTS) == 86
+    assert len({mutant.name for mutant in MUTANTS}) == len(MUTANTS) >= 100
     sources = {mutant.file: (ROOT / "src" / "guerdon" / mutant.file).read_text() for mutant in MUTANTS}
     assert [mutant.name for mutant in MUTANTS if sources[mutant.file].count(mutant.old) != 1] == []
     assert [

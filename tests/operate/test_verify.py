@@ -28,6 +28,14 @@ insert into idempotency_keys (project_id, key, fingerprint, status, body, order_
     values ('p', 'k', '', 200, '', 'r');
 """
 
+MEMBER = """
+insert into loyalty_members (project_id, id, program_id, customer_id, status) values ('p', 'm', 'g', 'cu', 'ACTIVE');
+insert into loyalty_cards (project_id, id, member_id, program_id, definition_id) values ('p', 'lc', 'm', 'g', 'd');
+insert into vouchers (project_id, id, code, code_key, terms_id, quantity, type, holder_id)
+    values ('p', 'lc', 'LC', 'LC', 't', 5, 'LOYALTY_CARD', 'cu');
+insert into cards (project_id, id, unit, head) values ('p', 'lc', 'd', decode(repeat('00', 32), 'hex'));
+"""
+
 BREAKS = {
     "voucher-counter": "update vouchers set redeemed_quantity = 2",
     "voucher-limit": """
@@ -40,10 +48,21 @@ BREAKS = {
         update voucher_terms set body = '{"redemption": {"quantity": 0}}'
     """,
     "voucher-terms": "update vouchers set terms_id = 'gone'",
-    "loyalty-points": """
-        insert into loyalty_members (project_id, id, program_id, customer_id, status) values ('p', 'm', 'g', 'cu', 'ACTIVE');
-        insert into loyalty_cards (project_id, id, member_id, program_id, definition_id, pending, ever_pending)
-        values ('p', 'v', 'm', 'g', 'd', 5, 5)
+    "loyalty-points": MEMBER + "update loyalty_cards set earned = 5",
+    "loyalty-pending": MEMBER
+    + """
+        alter table loyalty_cards drop constraint loyalty_cards_check;
+        update loyalty_cards set ever_pending = 5, canceled = 4
+    """,
+    "loyalty-cards": MEMBER + "update vouchers set holder_id = 'somebody else' where id = 'lc'",
+    "loyalty-tiers": MEMBER
+    + """
+        insert into loyalty_tier_changes (project_id, id, program_id, member_id, card_id, structure_id, type, tier_to)
+        values ('p', 'ltc', 'g', 'm', 'lc', 's', 'JOINED', 'gold')
+    """,
+    "card-sales": """
+        insert into card_sales (project_id, card_id, order_id, amount, lot_id, entry_id)
+        values ('p', 'a card', 'o', 5, 'no lot', 'no entry')
     """,
     "campaign-count": "update campaigns set vouchers_count = 1",
     "publication-count": "update vouchers set published_count = 1",

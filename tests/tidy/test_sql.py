@@ -24,6 +24,8 @@ TENANT_TABLES = {
     "exports", "export_files", "publications", "publication_vouchers", "custom_event_schemas", "custom_events",
     "loyalty_programs", "loyalty_parts", "loyalty_tiers", "loyalty_assignments", "loyalty_members", "loyalty_cards",
     "loyalty_pending", "loyalty_earnings", "loyalty_tier_changes", "loyalty_purchases",
+    "loyalty_payments", "loyalty_benefits",
+    "loyalty_pending_moves", "loyalty_days",
     "nights", "referrals", "referral_holders", "referral_identities", "referral_rewards",
 }  # fmt: skip
 

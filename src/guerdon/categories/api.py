@@ -15,13 +15,14 @@ from guerdon.kit.ids import new_id
 
 Name = Annotated[str, Meta(min_length=1, max_length=255)]
 Hierarchy = Annotated[int, Meta(ge=0, le=1000)]
+FIRST = 1
 
 
 class CategoryIn(msgspec.Struct, kw_only=True):
     """A new category. The lowest `hierarchy` goes first."""
 
     name: Name
-    hierarchy: Hierarchy = 1
+    hierarchy: Hierarchy | None = FIRST
 
 
 class CategoryChange(msgspec.Struct, kw_only=True):
@@ -70,7 +71,8 @@ async def list_categories(call: Call) -> CategoryList:
 
 async def create_category(call: Call, data: CategoryIn) -> Category:
     """Create a category."""
-    row = await store.insert(call.db, call.project_id, new_id("category"), data.name, data.hierarchy)
+    hierarchy = FIRST if data.hierarchy is None else data.hierarchy
+    row = await store.insert(call.db, call.project_id, new_id("category"), data.name, hierarchy)
     await changed(call.conn, call.project_id, [("category", row.id)])
     return shape(row)
 

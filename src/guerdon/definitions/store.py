@@ -57,7 +57,7 @@ RULES = "select id, name, body from validation_rules where project_id = $1"
 ASSIGNMENTS = """
     select related_object_id as id, array_agg(rule_id order by created_at, id) as rules
     from validation_rule_assignments
-    where project_id = $1 and related_object_type in ('campaign', 'promotion_tier')
+    where project_id = $1 and related_object_type in ('campaign', 'promotion_tier', 'reward_assignment')
 """
 CAMPAIGNS = """
     select c.id, c.name, c.active, c.category_id, c.options, c.metadata, c.created_at, t.body
@@ -78,7 +78,8 @@ LOYALTY = """
         select p.id, 'program' as kind, p.name::text, p.status, jsonb_build_object(
             'start_date', p.start_date, 'end_date', p.end_date, 'validity_hours', p.validity_hours,
             'settings', p.settings, 'metadata', p.metadata, 'parts', coalesce((
-                select jsonb_agg(jsonb_build_object('id', a.part_id, 'kind', a.kind, 'body', a.body)
+                select jsonb_agg(jsonb_build_object('id', a.part_id, 'kind', a.kind, 'body', a.body,
+                    'assignment_id', a.id)
                     order by a.created_at, a.part_id)
                 from loyalty_assignments a where a.project_id = p.project_id and a.program_id = p.id
             ), '[]')

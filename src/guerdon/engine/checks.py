@@ -71,6 +71,15 @@ class Redeemable(Struct, kw_only=True, gc=False):
 Refusal = tuple[Reason, str | None]
 
 
+_OF_REFUSALS = {
+    Reason.MISSING_REWARD: "reward",
+    Reason.NO_REWARD: "reward",
+    Reason.NOT_HELD: "holder",
+    Reason.CAMPAIGN_DISABLED: "campaign_active",
+    Reason.MISSING_ORDER: "order",
+}
+"""What was checked where somebody else refused; else that it is the code of another referrer."""
+
 # Promotions have keys of their own for what vouchers are refused for.
 _OF_TIERS = {
     Reason.VOUCHER_DISABLED: Reason.PROMOTION_DISABLED,
@@ -111,7 +120,7 @@ def first_refusal(redeemable: Redeemable, now: datetime, zone: ZoneInfo, trace: 
         return _said(redeemable, Reason.QUANTITY_EXCEEDED)
     if redeemable.refused is not None:
         if trace is not None:
-            note_check(trace, "referral", True, False, False)
+            note_check(trace, _OF_REFUSALS.get(redeemable.refused[0], "referral"), True, False, False)
         return redeemable.refused
     return None if redeemable.card is None else _short(redeemable.card, redeemable.id, trace)
 
@@ -120,9 +129,14 @@ def _short(card: OnCard, name: str, trace: Trace) -> Refusal | None:
     """The refusal of a card that has less than is asked of it, or nothing."""
     asked = 1 if card.asked is None else card.asked
     if trace is not None:
-        note_check(trace, "credits_left", asked, card.available, card.available >= asked)
+        note_check(trace, f"{card.unit}_left", asked, card.available, card.available >= asked)
     if card.available >= asked:
         return None
+    if card.unit == "points":
+        return (
+            Reason.POINTS_EXCEEDED,
+            f"{card.available} points are left on {name}, and {asked} are asked for",
+        )
     if not card.available:
         return Reason.GIFT_AMOUNT_EXCEEDED, f"Nothing is left on {name}"
     return Reason.GIFT_AMOUNT_EXCEEDED, f"{card.available} is left on {name}, and {asked} is asked for"

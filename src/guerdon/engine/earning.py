@@ -69,7 +69,8 @@ class EarningProgram(Struct, frozen=True, kw_only=True):
     """Rules ready to be asked: by what sets them off, in the order of their ids, and the cards they give to.
 
     ``segments`` and ``collections`` are the ids that its conditions and item lists ask about: whoever gathers the
-    situation looks them up. ``rests`` are the rules of which it must be known when they last gave.
+    situation looks them up, and the customer's tiers if it ``asks_tiers``. ``rests`` are the rules of which it must be
+    known when they last gave.
     """
 
     id: str = ""
@@ -79,6 +80,7 @@ class EarningProgram(Struct, frozen=True, kw_only=True):
     segments: frozenset[str] = frozenset()
     collections: frozenset[str] = frozenset()
     rests: frozenset[str] = frozenset()
+    asks_tiers: bool = False
 
 
 def compile_program(
@@ -103,6 +105,7 @@ def compile_program(
         segments=frozenset().union(*(asked.segments for asked in rule_sets)),
         collections=frozenset(named).union(*(asked.collections for asked in rule_sets)),
         rests=frozenset(rule.id for rule in all_rules if rule.cooldown is not None),
+        asks_tiers=any(asked.asks_tiers for asked in rule_sets),
     )
 
 

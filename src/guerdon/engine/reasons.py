@@ -22,6 +22,14 @@ class Reason(Enum):
         "gift_amount_exceeded",
         "The gift card has less on it than is asked for",
     )
+    MISSING_REWARD = (400, "missing_reward", "A loyalty card is redeemed for a reward, and none is named")
+    NO_REWARD = (404, "not_found", "There is no such reward in the program of this card")
+    NOT_HELD = (400, "invalid_customer", "Points are spent by the customer who holds the card")
+    POINTS_EXCEEDED = (
+        400,
+        "loyalty_card_points_exceeded",
+        "The card has fewer points on it than are asked for",
+    )
     NOT_PUBLISHED = (
         400,
         "not_published",

@@ -74,16 +74,31 @@ def spans(now: datetime, zone: ZoneInfo, week_start: int) -> dict[Span, str]:
 
 
 def until(span: str) -> date | None:
-    """The day from which a tally can be forgotten, judged by the span in its key; None for ``all``."""
+    """The day from which a tally can be forgotten, judged by the span in its key; None for ``all``.
+
+    >>> [f"{until(span)}" for span in ("d2026-12-31", "w2026-12-28", "m2026-12", "q2026-10", "h2026-07", "y2026")]
+    ['2027-01-01', '2027-01-04', '2027-01-01', '2027-01-01', '2027-01-01', '2027-01-01']
+    """
     match span[:1]:
         case "d":
             return date.fromisoformat(span[1:]) + timedelta(days=1)
         case "w":
             return date.fromisoformat(span[1:]) + timedelta(days=7)
         case "m":
-            first = date.fromisoformat(span[1:] + "-01")
-            return (first + timedelta(days=32)).replace(day=1)
+            return _months_on(span[1:], 1)
+        case "q":
+            return _months_on(span[1:], 3)
+        case "h":
+            return _months_on(span[1:], 6)
+        case "y":
+            return _months_on(span[1:] + "-01", 12)
     return None
+
+
+def _months_on(month: str, count: int) -> date:
+    first = date.fromisoformat(month + "-01")
+    years, index = divmod(first.month - 1 + count, 12)
+    return date(first.year + years, index + 1, 1)
 
 
 def key_asked(name: str, redeemable: "Redeemable", situation: "Situation") -> str | None:

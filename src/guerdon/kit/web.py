@@ -31,7 +31,7 @@ from litestar.response import Stream
 from guerdon.kit import db, idempotency
 from guerdon.kit.auth import check_role
 from guerdon.kit.call import Call, Reply, Route, State
-from guerdon.kit.errors import ApiError, Fault, Problem, invalid_payload, unavailable
+from guerdon.kit.errors import ApiError, Fault, Problem, invalid_payload, invalid_query, unavailable
 from guerdon.kit.log import get_logger
 
 logger = get_logger()
@@ -180,6 +180,12 @@ async def _flow(
     call: Call, route: Route, _: Any, handler: Callable[..., Any], arguments: dict[str, Any]
 ) -> Reply:
     return _reply(route, await handler(call, **arguments))
+
+
+async def as_write(call: Call, handler: Callable[..., Any], **arguments: Any) -> Reply:
+    """Carry out what a flow turned out to be as a `write`: in one transaction, and once for an Idempotency-Key."""
+    route = Route(method="POST", path=call.path, handler=handler, tag="", kind="write")
+    return await _write(call, route, None, handler, arguments)
 
 
 async def _write(
@@ -385,11 +391,14 @@ def _validation_error(error: ValidationException) -> ApiError:
             )
         else:
             faults.append(Fault(key, item["message"]))
+    if missing := _MISSING.match(str(error.detail)):
+        return invalid_query(missing[1], "is required")
     if in_query:
         return invalid_payload(*faults, key="invalid_query_params", message="Invalid query params")
     return invalid_payload(*(faults or [Fault("", str(error.detail))]))
 
 
+_MISSING = re.compile(r"Missing required query parameter '(\w+)'")
 _PATH = re.compile(r"^(.*?)(?: - at `\$(?:\.data)?\.?(.*)`)?$", re.DOTALL)
 
 

@@ -5,6 +5,9 @@ older API wrote stands whole under ``v1`` and is read by that face's rules.
 """
 
 from collections.abc import Mapping
+from decimal import Decimal
+from fractions import Fraction
+from math import ceil
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -17,7 +20,9 @@ from guerdon.engine.earning import EarningProgram, compile_program, set_off
 from guerdon.engine.earning_cards import parse_card_rules, parse_happy_hours
 from guerdon.engine.earning_parse import for_earning, parse_earning_rule
 from guerdon.engine.earning_parse_v1 import parse_card_rules_v1, parse_earning_rule_v1
+from guerdon.engine.earning_points import mapped_cost
 from guerdon.engine.earning_rule import CardRules, EarningRule, Happening
+from guerdon.engine.money import MAX_AMOUNT
 from guerdon.engine.periods import Period, Unit
 from guerdon.engine.rule import RuleSet
 from guerdon.engine.terms import Terms
@@ -72,8 +77,41 @@ class Cost(Struct, frozen=True, kw_only=True):
     rules: RuleSet | None = None
 
 
+class Coin(Struct, frozen=True, kw_only=True):
+    """Payment of orders with points, as the older API has it: `points` are worth `cash` of the currency's major unit.
+    `older` is what it was made with.
+    """
+
+    id: str
+    name: str
+    cash: Decimal
+    points: int
+    older: Mapping[str, Any]
+    assignment_id: str
+
+    def worth(self, points: int, exponent: int) -> int:
+        """So many points in minor units, rounded down.
+
+        >>> Coin(id="", name="", cash=Decimal("0.5"), points=3, older={}, assignment_id="").worth(10, 2)
+        166
+        """
+        each = Fraction(self.cash) * 10**exponent / self.points
+        return min(int(points * each), MAX_AMOUNT)
+
+    def cost(self, amount: int, exponent: int) -> int:
+        """The fewest points that are worth so many minor units.
+
+        >>> Coin(id="", name="", cash=Decimal("0.5"), points=3, older={}, assignment_id="").cost(166, 2)
+        10
+        """
+        each = Fraction(self.cash) * 10**exponent / self.points
+        return ceil(amount / each)
+
+
 class Reward(Struct, frozen=True, kw_only=True):
-    """A reward in a program. `goods` is its material or digital section; `assignment` what v1 says of it there."""
+    """A reward in a program. `goods` is its material or digital section; `assignment` what v1 says of it there.
+    `older` is what the older API made it with; its `stock` is for all programs together.
+    """
 
     id: str
     name: str
@@ -87,10 +125,20 @@ class Reward(Struct, frozen=True, kw_only=True):
     most_purchases: int | None = None
     period: Unit | None = None
     assignment: Mapping[str, Any] = {}
+    assignment_id: str = ""
+    older: Mapping[str, Any] | None = None
+    metadata: Mapping[str, Any] = {}
+
+    @property
+    def stock(self) -> int | None:
+        """How many there are for all programs together (None: each program says)."""
+        return None if self.older is None else self.older.get("stock")
 
 
 class Program(Struct, frozen=True, kw_only=True):
-    """A program with all its parts. `tier_card` is the definition whose points its tiers go by."""
+    """A program with all its parts. `tier_card` is the definition whose points its tiers go by. `coins` are ways to
+    pay with points.
+    """
 
     id: str
     name: str
@@ -103,6 +151,24 @@ class Program(Struct, frozen=True, kw_only=True):
     rewards: Mapping[str, Reward]
     tiers: TierStructure | None = None
     tier_card: str | None = None
+    coins: Mapping[str, Coin] = {}
+
+    @property
+    def older(self) -> bool:
+        """Whether it is a campaign of the older API."""
+        return "v1" in self.settings
+
+    @property
+    def auto(self) -> Reward | None:
+        """The reward that members are given by themselves as soon as they have the points for it."""
+        return next(
+            (one for one in self.rewards.values() if one.assignment.get("auto_redeem") and one.costs), None
+        )
+
+    def price(self, reward: Reward, cost: Cost, tier_id: str | None) -> int:
+        """The points of one of a reward's prices for the members of a tier."""
+        tier = None if self.tiers is None else self.tiers.tier(tier_id)
+        return mapped_cost(cost.points, None if tier is None else tier.rewards.get(reward.id))
 
     @property
     def active(self) -> bool:
@@ -150,7 +216,7 @@ def _program(snapshot: Snapshot, defined: Defined) -> Program:
     for each in body["parts"]:
         part = snapshot.loyalty.get(each["id"])
         if part is not None:
-            of_kind.setdefault(part.kind, []).append((part, each["body"]))
+            of_kind.setdefault(part.kind, []).append((part, each))
     cards = {part.id: card_policy(part) for part, _ in of_kind.get("card_definition", ())}
     rules = [_rule(snapshot, part, next(iter(cards), "")) for part, _ in of_kind.get("earning_rule", ())]
     structure = next((part for part, _ in of_kind.get("tier_structure", ())), None)
@@ -172,7 +238,11 @@ def _program(snapshot: Snapshot, defined: Defined) -> Program:
             happy,
             defined.id,
         ),
-        rewards={part.id: reward(part, assignment) for part, assignment in of_kind.get("reward", ())},
+        rewards={
+            part.id: reward(part, each["body"], each["assignment_id"] or "", next(iter(cards), ""))
+            for part, each in of_kind.get("reward", ())
+        },
+        coins={part.id: coin(part, each["assignment_id"]) for part, each in of_kind.get("coin", ())},
         tiers=None if structure is None else tier_structure(structure),
         tier_card=None if structure is None else _tier_card(structure, next(iter(cards), None)),
     )
@@ -227,9 +297,28 @@ def _rule(snapshot: Snapshot, part: Defined, card: str) -> EarningRule | None:
         return None
 
 
-def reward(part: Defined, assignment: Mapping[str, Any]) -> Reward:
-    """A reward as a program has it. Raises `EngineError` for one that cannot be read."""
+def coin(part: Defined, assignment_id: str) -> Coin:
+    """A way to pay with points."""
+    rate = part.body["v1"]["parameters"]["coin"]
+    return Coin(
+        id=part.id,
+        name=part.name,
+        cash=Decimal(rate["exchange_ratio"]),
+        points=rate["points_ratio"],
+        older=part.body["v1"],
+        assignment_id=assignment_id,
+    )
+
+
+def reward(part: Defined, assignment: Mapping[str, Any], assignment_id: str = "", card: str = "") -> Reward:
+    """A reward as a program has it: the price that the older API gave it there is of the program's first card.
+
+    Raises `EngineError` for one that cannot be read.
+    """
     body = part.body
+    costs = tuple(_cost(each, f"costs[{index}]") for index, each in enumerate(body.get("costs") or ()))
+    if assignment.get("points") is not None:
+        costs = (Cost(id=assignment_id, spending_id=assignment_id, card=card, points=assignment["points"]),)
     told: dict[str, Any] = {}
     limits = body.get("purchase_limits") or {}
     rest = (limits.get("cooldown") or {}).get("fixed_cooldown")
@@ -246,9 +335,12 @@ def reward(part: Defined, assignment: Mapping[str, Any]) -> Reward:
         active=part.status == "ACTIVE",
         terms=terms_of(body),
         goods=body.get("material") or body.get("digital") or {},
-        costs=tuple(_cost(each, f"costs[{index}]") for index, each in enumerate(body.get("costs") or ())),
+        costs=costs,
         refundable=(body.get("refunds") or {}).get("type") == "REFUNDABLE",
         assignment=assignment,
+        assignment_id=assignment_id,
+        older=body.get("v1"),
+        metadata=body.get("metadata") or {},
         **told,
     )
 

@@ -20,7 +20,8 @@ from guerdon.engine.situation import Situation
 from guerdon.kit import db
 from guerdon.kit.ids import new_id
 from guerdon.kit.jobs import enqueue
-from guerdon.loyalty import members_store, sheet, tallies
+from guerdon.loyalty import benefits, members_store, sheet, tallies
+from guerdon.loyalty.benefits import BenefitRow
 from guerdon.loyalty.compiled import Program, programs, waiting_for
 from guerdon.loyalty.enrol import NewMember, enrol
 from guerdon.loyalty.happened import Happened, Known, know, read
@@ -35,8 +36,8 @@ Told = tuple[str, Mapping[str, Any], datetime]
 """A job's id and payload, and when it was written."""
 
 DONE = """
-    select distinct member_id, cause_id from loyalty_earnings
-    where project_id = $1 and card_id = any($2) and cause_id = any($3)
+    select distinct e.member_id, e.cause_id from unnest($2::text[], $3::text[]) as w (card_id, cause_id)
+    join loyalty_earnings e on e.project_id = $1 and e.card_id = w.card_id and e.cause_id = w.cause_id
 """
 LAST = """
     select member_id, rule_id, max(happened_at) as at from loyalty_earnings
@@ -59,27 +60,34 @@ class Batch(Struct):
     cases: list[Case]
     known: Known = field(default_factory=Known)
     used: dict[str, int] = field(default_factory=dict)
-    last: dict[tuple[str, str], datetime] = field(default_factory=dict)
+    last: dict[str, dict[str, datetime]] = field(default_factory=dict)
     done: set[tuple[str, str]] = field(default_factory=set)
     takes: dict[str, int] = field(default_factory=dict)
+    benefits: list[BenefitRow] = field(default_factory=list)
 
 
 async def earn_all(conn: db.Conn, project_id: str, told: Sequence[Told]) -> None:
     """Give what rules give for all that happened, in the transaction that is open."""
-    place = await held_place(conn, project_id)
+    await earn_at(conn, await held_place(conn, project_id), told)
+
+
+async def earn_at(conn: db.Conn, place: Place, told: Sequence[Told]) -> None:
+    """The same at an instant of a project that is held already."""
     happened = await read(conn, place, told)
     await _have_woken(conn, place, happened)
     cases = await _cases(conn, place, happened)
     if not cases:
         return
     members = {case.member.id: case.member for case in cases}
-    page = await open_sheet(conn, place, list(members.values()))
+    sliding = any(has_sliding_points(case.program) for case in cases)
+    page = await open_sheet(conn, place, list(members.values()), granting=not sliding)
     batch = Batch(place, [case for case in cases if case.member.id in page.by_member])
     await _gather(conn, batch, page)
     for case in batch.cases:
         _settle(batch, page, case)
     await sheet.write(conn, page)
-    await tallies.write(conn, project_id, batch.takes)
+    await tallies.write(conn, place.project_id, batch.takes)
+    await benefits.note(conn, place, batch.benefits)
     await restand(conn, page, page.moved)
     await sheet.close(conn, page)
 
@@ -161,15 +169,17 @@ async def _gather(conn: db.Conn, batch: Batch, page: Sheet) -> None:
     collections = frozenset().union(*(program.earning.collections for program in programs))
     customers = sorted({case.member.customer_id for case in cases})
     happened = list({id(case.happened): case.happened for case in cases}.values())
-    batch.known = await know(conn, place, happened, customers, segments, collections)
-    cards = list(page.cards)
-    causes = sorted({case.happened.cause_id for case in cases})
-    for record in await db.records(conn, DONE, place.project_id, cards, causes):
+    tiers = any(program.earning.asks_tiers for program in programs)
+    batch.known = await know(conn, place, happened, customers, segments, collections, tiers=tiers)
+    pairs = {(card.id, c.happened.cause_id) for c in cases for card in page.by_member[c.member.id].values()}
+    card_ids, causes = [card_id for card_id, _ in pairs], [cause_id for _, cause_id in pairs]
+    for record in await db.records(conn, DONE, place.project_id, card_ids, causes):
         batch.done.add((record["member_id"], record["cause_id"]))
     rests = sorted(frozenset().union(*(program.earning.rests for program in programs)))
     if rests:
         for record in await db.records(conn, LAST, place.project_id, list(page.members), rests):
-            batch.last[record["member_id"], record["rule_id"]] = record["at"]
+            batch.last.setdefault(record["member_id"], {})[record["rule_id"]] = record["at"]
+    await _gather_benefits(conn, batch)
     keys = {
         key
         for case in cases
@@ -178,6 +188,20 @@ async def _gather(conn: db.Conn, batch: Batch, page: Sheet) -> None:
         )
     }
     batch.used = await tallies.lock(conn, place.project_id, keys)
+
+
+async def _gather_benefits(conn: db.Conn, batch: Batch) -> None:
+    """What rules gave beside points: it counts as given, too."""
+    rules = benefits.rules_with({case.program.id: case.program for case in batch.cases}.values())
+    if not rules:
+        return
+    project_id = batch.place.project_id
+    asked = {(case.member.id, case.happened.cause_id) for case in batch.cases}
+    batch.done |= await benefits.done(conn, project_id, asked)
+    members = {member_id for member_id, _ in asked}
+    for (member_id, rule_id), at in (await benefits.last(conn, project_id, members, rules)).items():
+        known = batch.last.setdefault(member_id, {})
+        known[rule_id] = max(at, known.get(rule_id, at))
 
 
 def situation_of(batch: Batch, case: Case) -> Situation:
@@ -197,7 +221,7 @@ def situation_of(batch: Batch, case: Case) -> Situation:
     )
 
 
-def member_of(page: Sheet, case: Case, last: Mapping[tuple[str, str], datetime]) -> Member:
+def member_of(page: Sheet, case: Case, last: Mapping[str, datetime]) -> Member:
     """The member as the engine asks for one."""
     member, program = case.member, case.program
     cards = page.by_member.get(member.id, {})
@@ -211,7 +235,7 @@ def member_of(page: Sheet, case: Case, last: Mapping[tuple[str, str], datetime])
         },
         tier=member.tier_id,
         mapped={} if tier is None else tier.earning,
-        last={rule_id: at for (member_id, rule_id), at in last.items() if member_id == member.id},
+        last=dict(last),
         metadata=member.metadata,
     )
 
@@ -225,15 +249,22 @@ def _settle(batch: Batch, page: Sheet, case: Case) -> None:
     answer = earn(
         case.program.earning,
         case.happened.happening,
-        member_of(page, case, batch.last),
+        member_of(page, case, batch.last.get(case.member.id, {})),
         situation_of(batch, case),
     )
     for name, change in answer.takes.items():
         batch.used[name] = batch.used.get(name, 0) + change
         batch.takes[name] = batch.takes.get(name, 0) + change
+    page.days.earned(page.place, case.program.id, answer)
     for rule_id in answer.triggered:
-        batch.last[case.member.id, rule_id] = case.happened.at
+        batch.last.setdefault(case.member.id, {})[rule_id] = case.happened.at
     _take_up(page, case, answer)
+    if answer.granted:
+        seen = situation_of(batch, case)
+        if isinstance(case.happened.happening, CustomEvent):
+            seen.metadata = case.happened.happening.metadata
+        cause = case.happened.cause_id
+        batch.benefits += benefits.noted(page.place, answer.granted, case.member, cause, seen)
 
 
 def _take_up(page: Sheet, case: Case, answer: Earnings) -> None:
@@ -242,6 +273,11 @@ def _take_up(page: Sheet, case: Case, answer: Earnings) -> None:
         _give(page, case, cards[earned.card], earned)
     if answer.earned:
         slide(page, case.program, case.member.id, EARNING)
+
+
+def has_sliding_points(program: Program) -> bool:
+    """Whether earning makes points last longer that are there already."""
+    return any(isinstance(policy.earning.expiry, Sliding) for policy in program.cards.values())
 
 
 def slide(page: Sheet, program: Program, member_id: str, activity: str) -> None:

@@ -153,14 +153,17 @@ async def _know(
     segments = frozenset().union(*(program.earning.segments for program in programs))
     collections = frozenset().union(*(program.earning.collections for program in programs))
     customers = sorted({member.customer_id for member in members})
-    return await know(conn, place, happened, customers, segments, collections)
+    tiers = any(program.earning.asks_tiers for program in programs)
+    return await know(conn, place, happened, customers, segments, collections, tiers=tiers)
 
 
 def _kept(
     place: Place, one: Happened | None, member: MemberRow, rows: Sequence[Row], known: Known
 ) -> Mapping[str, int]:
-    """How much of each earning (by id) the order earns as it stands; nothing of one that was canceled."""
-    if one is None:
+    """How much of each earning (by id) the order earns as it stands; nothing of one that was canceled, or is
+    somebody else's by now.
+    """
+    if one is None or one.customer_id != member.customer_id:
         return {}
     program = place.program(member.program_id)
     again = {} if program is None else _decided(place, program, one, member, rows, known)
@@ -257,7 +260,7 @@ def _lessen(page: Sheet, row: Row, over: int, waits: dict[str, int], less: Less)
     waits[row.pending_id] -= over
     less.pending[row.pending_id] = less.pending.get(row.pending_id, 0) + over
     less.earnings[row.id] = over
-    page.count(card).canceled += over
+    page.fewer_wait(card, row.pending_id, over)
     what = "updated" if waits[row.pending_id] else "canceled"
     page.tell_pending(what, card, row.pending_id, waits[row.pending_id])
 

@@ -1,6 +1,6 @@
 """Making members: each customer once, with a card by each card definition of the program.
 
-What the cards' points are in the books is told by `place.unit_of`.
+In the books the points of a card are reckoned by its definition: cards of one definition may exchange them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ from guerdon.ledger.book import Book, entry_ids
 from guerdon.loyalty import members_store as store
 from guerdon.loyalty.compiled import CardPolicy, Program
 from guerdon.loyalty.members_store import MemberRow
-from guerdon.loyalty.place import Place, campaign_id, shown_card, suffix, unit_of
+from guerdon.loyalty.place import Place, campaign_id, shown_card, suffix
 from guerdon.vouchers.codes import check_room, mint
 from guerdon.vouchers.store import code_key
 
@@ -98,7 +98,7 @@ async def _issue(
         raise _no_room()
     book = Book()
     for card in cards:
-        account = book.open(card.id, unit_of(program.id, policy.id), camp)
+        account = book.open(card.id, policy.id, camp)
         if policy.begins:
             book.enter([grant(account, "POINTS_ADDITION", policy.begins, place.now, entry_ids()[0])])
     await books.write(conn, place.project_id, book, place.now)

@@ -1,6 +1,7 @@
 """What follows after points moved elsewhere: tiers are decided anew, what slides lasts longer, what ended lapses."""
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import Any
 
 from guerdon.engine.expiry import SPENDING
@@ -15,6 +16,8 @@ from guerdon.loyalty.place import Place, held_place
 from guerdon.loyalty.sheet import Sheet, open_sheet
 from guerdon.loyalty.standing import restand
 
+PAID = "select id, amount from redemptions where project_id = $1 and id = any($2)"
+
 
 async def follow_all(conn: db.Conn, project_id: str, told: Sequence[Told]) -> None:
     """Members whose cards were moved stand where they should."""
@@ -28,9 +31,27 @@ async def follow_all(conn: db.Conn, project_id: str, told: Sequence[Told]) -> No
         program = place.program(card.program_id)
         if card.id in spent and program is not None:
             slide(page, program, card.member_id, SPENDING)
+    await _count_spending(conn, page, told)
     await sheet.write(conn, page)
     await restand(conn, page, page.members.keys())
     await sheet.close(conn, page)
+
+
+async def _count_spending(conn: db.Conn, page: Sheet, told: Sequence[Told]) -> None:
+    """Points that redemptions paid orders with, and what those came to."""
+    uses = [(payload["at"], *use) for _, payload, _ in told for use in payload.get("uses", ())]
+    ids = sorted({redemption_id for *_, redemption_id in uses if redemption_id is not None})
+    amounts = (
+        {r["id"]: r["amount"] for r in await db.records(conn, PAID, page.place.project_id, ids)}
+        if ids
+        else {}
+    )
+    for at, card_id, points, redemption_id in uses:
+        if card_id in page.cards:
+            amount = amounts.get(redemption_id) or 0
+            page.days.spend(
+                page.place, page.cards[card_id], points, datetime.fromisoformat(at), amount=amount
+            )
 
 
 async def wake_all(conn: db.Conn, project_id: str, told: Sequence[Told]) -> None:

@@ -14,6 +14,7 @@ from guerdon.engine.situation import Collection as ProductCollection
 from guerdon.engine.situation import Person
 from guerdon.kit import db
 from guerdon.loyalty.place import Place
+from guerdon.loyalty.tiers_of import tiers_of
 from guerdon.orders import locked as orders
 from guerdon.product_collections.members import resolved
 from guerdon.products import catalog
@@ -89,8 +90,9 @@ def _one(
     if "event_id" in payload:
         happening = CustomEvent(payload["schema_id"], payload["name"], payload.get("metadata") or {})
         return Happened(
-            cause_id=payload["event_id"], at=at, payload=payload, happening=happening, customer_id=customer_id
-        )
+            cause_id=payload["event_id"], at=at, payload=payload, happening=happening, customer_id=customer_id,
+            member_id=payload.get("member_id"),
+        )  # fmt: skip
     happening = TierChanged(payload["tier"], payload["tier_id"])
     return Happened(
         cause_id=payload["change_id"], at=at, payload=payload, happening=happening,
@@ -105,8 +107,12 @@ async def know(
     customer_ids: Collection[str],
     segments: Collection[str],
     collections: Collection[str],
+    *,
+    tiers: bool = False,
 ) -> Known:
-    """Look up who these customers are, in which of the segments, and what the orders' products are."""
+    """Look up who these customers are, in which of the segments, in which `tiers` if rules ask for them, and what the
+    orders' products are.
+    """
     known = Known(collections=place.snapshot.collections)
     wanted = {name: place.snapshot.segments[name] for name in segments if name in place.snapshot.segments}
     inside: Mapping[str, frozenset[str]] = {}
@@ -118,6 +124,10 @@ async def know(
         person = Person(**dict(record))
         person.segments = inside.get(person.id, frozenset())
         known.people[person.id] = person
+    if tiers:
+        for customer_id, its in (await tiers_of(conn, place.project_id, list(customer_ids))).items():
+            if customer_id in known.people:
+                known.people[customer_id].loyalty_tiers = its
     await _products(conn, place, happened, collections, known)
     return known
 

@@ -3,17 +3,22 @@
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from guerdon.definitions.waiting import EARN, EARN_AGAIN, LEAVE
+from guerdon.definitions.waiting import EARN, EARN_AGAIN, LEAVE, UNGIVE, UNPAY
 from guerdon.kit import db
 from guerdon.kit.job_worker import Periodic
 from guerdon.kit.jobs import Canceled, JobHandler, LeaseLost, Released, Work
 from guerdon.kit.log import get_logger
-from guerdon.loyalty import night
+from guerdon.loyalty import days, night
+from guerdon.loyalty.auto_redeem import auto_redeem_all
+from guerdon.loyalty.benefits import FULFIL
 from guerdon.loyalty.earn import WAKE, Told, earn_all
 from guerdon.loyalty.earn_again import earn_again_all
 from guerdon.loyalty.follow import follow_all, lapse_all, wake_all
+from guerdon.loyalty.fulfil import fulfil_all, ungive_all
 from guerdon.loyalty.members import leave_all
 from guerdon.loyalty.members_batch import BATCH, enrol_many
+from guerdon.loyalty.payments import unpay_all
+from guerdon.loyalty.sheet import AUTO_REDEEM
 
 logger = get_logger()
 
@@ -63,6 +68,10 @@ async def _run(work: Work, run: Together, most: int) -> None:
 JOBS: dict[str, JobHandler] = {
     EARN: together(earn_all),
     EARN_AGAIN: together(earn_again_all),
+    UNPAY: together(unpay_all),
+    FULFIL: together(fulfil_all),
+    AUTO_REDEEM: together(auto_redeem_all),
+    UNGIVE: together(ungive_all),
     "loyalty.follow": together(follow_all),
     WAKE: together(wake_all),
     "cards.lapse": together(lapse_all),
@@ -70,6 +79,7 @@ JOBS: dict[str, JobHandler] = {
     BATCH: enrol_many,
     night.NIGHT: night.run,
     night.TICK: night.tick,
+    days.FOLD: days.tick,
 }
 
-PERIODIC = [Periodic(night.TICK, every=60)]
+PERIODIC = [Periodic(night.TICK, every=60), Periodic(days.FOLD, every=60)]

@@ -83,7 +83,7 @@ TIERS = CursorListing(
 def _assignments(cursor: str) -> CursorListing:
     return CursorListing(
         prefix=cursor,
-        columns="p.program_id, p.part_id, p.kind, p.body, p.stock, p.redeemed, p.created_at, p.updated_at",
+        columns="p.id, p.program_id, p.part_id, p.kind, p.body, p.stock, p.redeemed, p.created_at, p.updated_at",
         source="loyalty_assignments p",
         where="p.project_id = $1 and p.program_id = $2 and p.kind = $3",
         id="p.part_id",

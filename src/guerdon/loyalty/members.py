@@ -9,14 +9,14 @@ from msgspec.structs import asdict, replace
 
 from guerdon.customers.store import CustomerRow
 from guerdon.customers.store import find as find_customer
-from guerdon.engine.ledger import Why, claw_back
+from guerdon.engine.ledger import Why
 from guerdon.engine.periods import local_day
 from guerdon.kit import clock, db
 from guerdon.kit.call import Call
 from guerdon.kit.errors import ApiError, Fault, invalid_payload, not_found
-from guerdon.kit.ids import new_id
 from guerdon.kit.outbox import Event, emit
 from guerdon.ledger import book as books
+from guerdon.ledger.closing import emptied
 from guerdon.loyalty import members_store as store
 from guerdon.loyalty import shapes_members as shapes
 from guerdon.loyalty.compiled import Program
@@ -26,6 +26,7 @@ from guerdon.loyalty.members_store import CardRow, MemberRow, ShownRow
 from guerdon.loyalty.place import Place, held_place, shown_card
 from guerdon.loyalty.programs_store import ProgramRow
 from guerdon.loyalty.shapes_members import Member, MemberChange, MemberIn
+from guerdon.loyalty.sheet import PendingMove, write_moves
 from guerdon.schemas.check import checked
 
 
@@ -207,6 +208,7 @@ async def move(call: Call, program_id: str, member_id: str, active: bool) -> Mem
 async def remove(call: Call, program_id: str, member_id: str) -> Member:
     """The member deleted: cards go into the bin, what is on them off the books. Raises `ApiError` 404."""
     place = await held_place(call.conn, call.project_id)
+    await store.hold_campaigns(call.conn, call.project_id, [member_id])
     row = await found(call.conn, call.project_id, program_id, member_id, lock=True)
     written = await depart(call.conn, place, row)
     await _tell(call, "deleted", written)
@@ -214,11 +216,14 @@ async def remove(call: Call, program_id: str, member_id: str) -> Member:
 
 
 async def leave_all(conn: db.Conn, project_id: str, told: Sequence[Told]) -> None:
-    """Customers who were deleted are members no more."""
+    """Customers who were deleted, and members whose card was, are members no more."""
     place = await held_place(conn, project_id)
-    for customer_id in sorted({payload["customer_id"] for _, payload, _ in told}):
-        found = await store.of_customer(conn, project_id, customer_id)
-        for row in await store.lock_all(conn, project_id, [row.id for row in found]):
+    leaving = {payload["member_id"] for _, payload, _ in told if "member_id" in payload}
+    for customer_id in sorted({payload["customer_id"] for _, payload, _ in told if "customer_id" in payload}):
+        leaving |= {row.id for row in await store.of_customer(conn, project_id, customer_id)}
+    await store.hold_campaigns(conn, project_id, leaving)
+    for row in await store.lock_all(conn, project_id, leaving):
+        if row.status != "DELETED":
             written = await depart(conn, place, row)
             event = Event("vl.member.deleted", row.id, row.customer_id, {"member": told_member(written)})
             await emit(conn, project_id, [event])
@@ -228,18 +233,11 @@ async def depart(conn: db.Conn, place: Place, row: MemberRow) -> MemberRow:
     """Take a member, whose row is locked, out of the program: cards, what is on them, and what waits for them."""
     binned = await store.bin_cards(conn, place.project_id, row.id)
     book = await books.load(conn, place.project_id, binned, lock=True)
-    for card in book.cards.values():
-        # From all lots, and no further: what a card owes stays owed by nobody.
-        rest = sum(lot.remaining for lot in card.lots.values())
-        if rest:
-            why = Why(cause_id=row.id)
-            entry = claw_back(
-                card, "POINTS_REMOVAL", list(card.lots), rest, place.now, new_id("card_entry"),
-                policy="FLOOR", why=why,
-            )  # fmt: skip
-            book.enter([entry])
+    book.enter(emptied(card, place.now, Why(cause_id=row.id)) for card in book.cards.values())
     await books.write(conn, place.project_id, book, place.now, follow=False)
-    await db.execute(conn, CANCEL_PENDING, place.project_id, row.id)
+    gone = await db.records(conn, CANCEL_PENDING, place.project_id, row.id)
+    moves = [PendingMove(r["card_id"], r["id"], "CANCELED", r["points"], False) for r in gone if r["points"]]
+    await write_moves(conn, place.project_id, moves, place.now)
     await db.execute(conn, FORGET_PENDING, place.project_id, row.id)
     return await store.update(conn, place.project_id, replace(row, status="DELETED"))
 
@@ -248,6 +246,7 @@ CANCEL_PENDING = """
     update loyalty_pending set status = 'DELETED', updated_at = now()
     where project_id = $1 and status = 'PENDING'
       and card_id in (select id from loyalty_cards where project_id = $1 and member_id = $2)
+    returning id, card_id, points
 """
 FORGET_PENDING = """
     update loyalty_cards set canceled = canceled + pending, pending = 0

@@ -120,6 +120,20 @@ BIN = """
       and v.deleted_at is null
     returning v.id
 """
+# Of programs that the older API has as campaigns. Campaigns are locked before members.
+HOLD_CAMPAIGNS = """
+    select id from campaigns where project_id = $1 and deleted_at is null and id in (
+        select 'camp_' || split_part(m.program_id, '_', 2)
+        from loyalty_members m where m.project_id = $1 and m.id = any($2)
+    ) order by id for update
+"""
+LESS_CODES = """
+    update campaigns k set vouchers_count = greatest(k.vouchers_count - t.gone, 0)
+    from (
+        select v.campaign_id, count(*) as gone from vouchers v
+        where v.project_id = $1 and v.id = any($2) group by v.campaign_id
+    ) t where k.project_id = $1 and k.id = t.campaign_id
+"""
 SWITCH = """
     update vouchers v set active = $3, updated_at = now()
     from loyalty_cards c where c.project_id = $1 and c.member_id = $2 and v.project_id = $1 and v.id = c.id
@@ -256,8 +270,16 @@ async def write_tiers(conn: db.Conn, project_id: str, rows: Sequence[MemberRow])
 
 
 async def bin_cards(conn: db.Conn, project_id: str, member_id: str) -> list[str]:
-    """Put a member's cards into the bin; the ids of those that were not there."""
-    return [record["id"] for record in await db.records(conn, BIN, project_id, member_id)]
+    """Put a member's cards into the bin; the ids of those that were not there. `hold_campaigns` came before."""
+    binned = [record["id"] for record in await db.records(conn, BIN, project_id, member_id)]
+    if binned:
+        await db.execute(conn, LESS_CODES, project_id, binned)
+    return binned
+
+
+async def hold_campaigns(conn: db.Conn, project_id: str, member_ids: Collection[str]) -> None:
+    """Lock the campaigns whose codes members' cards are, since there will be fewer of them."""
+    await db.execute(conn, HOLD_CAMPAIGNS, project_id, sorted(member_ids))
 
 
 async def switch_cards(conn: db.Conn, project_id: str, member_id: str, active: bool) -> None:

@@ -19,6 +19,7 @@ from guerdon.kit import clock, db
 from guerdon.kit.ids import new_ids
 from guerdon.kit.jobs import Work
 from guerdon.loyalty import members_store, sheet
+from guerdon.loyalty.auto_redeem import DUE, redeem_for
 from guerdon.loyalty.follow import lapse_cards
 from guerdon.loyalty.pending import settle_due
 from guerdon.loyalty.place import Place, held_place
@@ -126,6 +127,10 @@ async def _cancel(conn: db.Conn, place: Place, due: list[db.Record]) -> int:
     return await settle_due(conn, place, [(r["id"], r["member_id"]) for r in due], "cancel")
 
 
+async def _redeem(conn: db.Conn, place: Place, due: list[db.Record]) -> int:
+    return await redeem_for(conn, place, [r["id"] for r in due])
+
+
 async def _tiers(conn: db.Conn, place: Place, due: list[db.Record]) -> int:
     members = await members_store.lock_all(conn, place.project_id, [r["id"] for r in due])
     page = await open_sheet(conn, place, members)
@@ -146,11 +151,12 @@ async def _over(conn: db.Conn, place: Place, due: list[db.Record]) -> int:
 PHASES: list[Phase] = [
     Phase("activate", ACTIVATE, _activate),
     Phase("cancel", CANCEL, _cancel),
+    Phase("redeem", DUE, _redeem, by_id=True),
     Phase("tiers", TIERS, _tiers),
     Phase("expire", LOTS, _expire, since_last=True),
     Phase("over", OVER, _over, since_last=True, by_id=True),
 ]
-"""In this order. Auto-redeem goes behind the pending points, before the tiers."""
+"""In this order."""
 
 
 async def enqueue_nights(conn: db.Db) -> int:

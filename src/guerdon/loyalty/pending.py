@@ -94,8 +94,10 @@ async def lock(conn: db.Conn, project_id: str, ids: Collection[str]) -> list[Pen
     return await db.rows(conn, PendingRow, LOCK, project_id, sorted(ids))
 
 
-def settle(page: Sheet, rows: Sequence[PendingRow], verb: str, at: datetime | None = None) -> Settled:
-    """The same on a sheet."""
+def settle(
+    page: Sheet, rows: Sequence[PendingRow], verb: str, at: datetime | None = None, *, by_hand: bool = False
+) -> Settled:
+    """The same on a sheet; `by_hand` where somebody asked for it."""
     settled = Settled([], [])
     for row in rows:
         if verb == "activate":
@@ -103,7 +105,7 @@ def settle(page: Sheet, rows: Sequence[PendingRow], verb: str, at: datetime | No
             row.status = "ACTIVATED"
         else:
             row.status = "CANCELED"
-            page.count(page.cards[row.card_id]).canceled += row.points
+            page.fewer_wait(page.cards[row.card_id], row.id, row.points, by_hand=by_hand)
             page.tell_pending("canceled", page.cards[row.card_id], row.id, row.points)
         settled.rows.append(row)
     return settled

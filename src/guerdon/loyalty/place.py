@@ -74,13 +74,6 @@ def campaign_id(program_id: str) -> str:
     return "camp_" + suffix(program_id)
 
 
-def unit_of(program_id: str, definition_id: str) -> str:
-    """In what the books reckon cards of a definition: each definition is a unit of its own. The one card of a campaign
-    of the older API, which has the campaign's own name behind the prefix, is reckoned by the campaign's id.
-    """
-    return campaign_id(program_id) if suffix(program_id) == suffix(definition_id) else definition_id
-
-
 def shown_card(card_id: str) -> str:
     """How v2 calls a card, which elsewhere is its voucher."""
     return "lcrd_" + suffix(card_id)

@@ -6,11 +6,12 @@ from typing import Any, LiteralString
 from msgspec import Struct
 
 from guerdon.kit import db
+from guerdon.kit.ids import new_id
 
 COLUMNS: LiteralString = (
     "id, name, status, start_date, end_date, validity_hours, settings, metadata, created_at, updated_at"
 )
-ASSIGNED: LiteralString = "program_id, part_id, kind, body, stock, redeemed, created_at, updated_at"
+ASSIGNED: LiteralString = "id, program_id, part_id, kind, body, stock, redeemed, created_at, updated_at"
 
 
 class ProgramRow(Struct, kw_only=True):
@@ -29,8 +30,9 @@ class ProgramRow(Struct, kw_only=True):
 
 
 class AssignmentRow(Struct, kw_only=True):
-    """A row of `loyalty_assignments`."""
+    """A row of `loyalty_assignments`; `id` is of a reward's, as the older API calls it."""
 
+    id: str | None
     program_id: str
     part_id: str
     kind: str
@@ -79,7 +81,8 @@ ASSIGNMENTS = f"""
     where project_id = $1 and program_id = $2 order by created_at, part_id
 """
 ASSIGN = f"""
-    insert into loyalty_assignments (project_id, program_id, part_id, kind, stock) values ($1, $2, $3, $4, $5)
+    insert into loyalty_assignments (project_id, program_id, part_id, kind, stock, id, body)
+    values ($1, $2, $3, $4, $5, $6, $7)
     on conflict do nothing returning {ASSIGNED}
 """
 UNASSIGN = f"""
@@ -152,10 +155,19 @@ async def assignments(conn: db.Db, project_id: str, program_id: str) -> list[Ass
 
 
 async def assign(
-    conn: db.Db, project_id: str, program_id: str, part_id: str, kind: str, stock: int | None
+    conn: db.Db,
+    project_id: str,
+    program_id: str,
+    part_id: str,
+    kind: str,
+    stock: int | None,
+    body: dict[str, Any] | None = None,
 ) -> AssignmentRow | None:
     """The new assignment; None when the program has the part already."""
-    return await db.row(conn, AssignmentRow, ASSIGN, project_id, program_id, part_id, kind, stock)
+    name = new_id("reward_assignment") if kind in ("reward", "coin") else None
+    return await db.row(
+        conn, AssignmentRow, ASSIGN, project_id, program_id, part_id, kind, stock, name, body or {}
+    )
 
 
 async def unassign(conn: db.Db, project_id: str, program_id: str, part_id: str) -> AssignmentRow | None:

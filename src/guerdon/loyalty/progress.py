@@ -30,7 +30,7 @@ async def progress_of(
     if card is None:
         return NOTHING, None
     asked = Asked(member, program, structure, card)
-    page = await _sheet(conn, place, member, cards)
+    page = await unlocked_sheet(conn, place, member, cards)
     points = (await points_of(conn, page, [asked]))[member.id]
     standing = standing_of(member)
     found = progress(structure, standing, points, place.now, place.zone)
@@ -62,7 +62,7 @@ async def progress_of(
     ), card.id
 
 
-async def _sheet(conn: db.Db, place: Place, member: MemberRow, cards: Sequence[CardRow]) -> Sheet:
+async def unlocked_sheet(conn: db.Db, place: Place, member: MemberRow, cards: Sequence[CardRow]) -> Sheet:
     """A sheet to read from, without locks."""
     page = Sheet(place)
     page.members[member.id] = member

@@ -6,7 +6,7 @@ are taken in the order of the house: orders before members, members before the l
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from msgspec import Struct, field
 
@@ -14,13 +14,14 @@ from guerdon.engine.expiry import Expiry, renewed
 from guerdon.engine.ledger import Card, Entry, Why, grant
 from guerdon.kit import db, outbox
 from guerdon.kit.clock import iso
-from guerdon.kit.ids import new_id
+from guerdon.kit.ids import new_id, new_ids
 from guerdon.kit.jobs import enqueue
 from guerdon.kit.outbox import Event
 from guerdon.ledger import book as books
 from guerdon.ledger.book import Book, entry_ids
-from guerdon.loyalty import members_store
+from guerdon.loyalty import days, members_store
 from guerdon.loyalty.compiled import Program
+from guerdon.loyalty.days import Days
 from guerdon.loyalty.members_store import CardRow, MemberRow
 from guerdon.loyalty.place import Place
 
@@ -33,6 +34,9 @@ PENDING_COLUMNS = (
     "project_id", "id", "card_id", "program_id", "definition_id", "member_id", "points", "type", "activates_at",
     "cancels_at", "events", "expiry", "earning_id", "order_id", "cause_id", "created_at",
 )  # fmt: skip
+MOVE_COLUMNS = ("project_id", "id", "card_id", "pending_id", "type", "points", "by_hand", "created_at")
+
+AUTO_REDEEM = "loyalty.auto_redeem"
 
 COUNT = """
     update loyalty_cards c
@@ -99,8 +103,20 @@ class Counts(Struct):
     active_at: datetime | None = None
 
 
+class PendingMove(Struct, frozen=True):
+    """A row of `loyalty_pending_moves` to be: points came to wait for a card, or were given up of what waits."""
+
+    card_id: str
+    pending_id: str
+    type: Literal["ADDED", "CANCELED"]
+    points: int
+    by_hand: bool
+
+
 class Sheet(Struct):
-    """`cards` by id, `by_member` the same by member and definition; `moved` are members whose points moved."""
+    """`cards` by id, `by_member` the same by member and definition; `moved` are members whose points moved, `acts`
+    the entries that moved them, by member.
+    """
 
     place: Place
     members: dict[str, MemberRow] = field(default_factory=dict)
@@ -110,7 +126,10 @@ class Sheet(Struct):
     earnings: list[Earning] = field(default_factory=list)
     waiting: list[Waiting] = field(default_factory=list)
     counts: dict[str, Counts] = field(default_factory=dict)
+    moves: list[PendingMove] = field(default_factory=list)
     moved: set[str] = field(default_factory=set)
+    acts: dict[str, list[str]] = field(default_factory=dict)
+    days: Days = field(default_factory=Days)
     late: set[str] = field(default_factory=set)
     renewals: dict[str, tuple[str, datetime]] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
@@ -168,8 +187,22 @@ class Sheet(Struct):
     def wait(self, waiting: Waiting) -> None:
         """Have points wait for a card."""
         self.waiting.append(waiting)
-        self.count(waiting.card).waits += waiting.points
+        self.more_waits(waiting.card, waiting.id, waiting.points)
         self.tell_pending("aded", waiting.card, waiting.id, waiting.points)
+
+    def more_waits(self, card: CardRow, pending_id: str, points: int, *, by_hand: bool = False) -> None:
+        """Count points that came to wait for a card."""
+        self.count(card).waits += points
+        self._pending_move(PendingMove(card.id, pending_id, "ADDED", points, by_hand))
+
+    def fewer_wait(self, card: CardRow, pending_id: str, points: int, *, by_hand: bool = False) -> None:
+        """Count points that do not wait for a card any more, and never will be on it."""
+        self.count(card).canceled += points
+        self._pending_move(PendingMove(card.id, pending_id, "CANCELED", points, by_hand))
+
+    def _pending_move(self, move: PendingMove) -> None:
+        if move.points:
+            self.moves.append(move)
 
     def tell_pending(self, what: str, card: CardRow, pending_id: str, points: int) -> None:
         """Tell what became of pending points."""
@@ -192,15 +225,28 @@ _NAMES = {
 
 
 async def open_sheet(
-    conn: db.Conn, place: Place, members: Sequence[MemberRow], lots: Collection[str] = ()
+    conn: db.Conn,
+    place: Place,
+    members: Sequence[MemberRow],
+    lots: Collection[str] = (),
+    beside: Collection[str] = (),
+    *,
+    granting: bool = False,
 ) -> Sheet:
-    """A sheet of members that are locked, with all their cards; `lots` are needed though nothing is left of them."""
+    """A sheet of members that are locked, with all their cards; `lots` are needed though nothing is left of them.
+    `beside` are other cards of the ledger, such as gift cards, that points become credits on. Where nothing but
+    `granting` is to be done, the lots that are left are not read: a card of many costs no more than a new one.
+    """
     sheet = Sheet(place)
     sheet.members = {member.id: member for member in members}
     for card in await members_store.cards_of(conn, place.project_id, list(sheet.members)):
         sheet.cards[card.id] = card
         sheet.by_member.setdefault(card.member_id, {})[card.definition_id] = card
-    sheet.book = await books.load(conn, place.project_id, list(sheet.cards), lock=True, lots=lots)
+    if granting:
+        await books.add_cards(conn, place.project_id, sheet.book, list(sheet.cards), lock=True)
+        await books.add_ended_lots(conn, place.project_id, sheet.book, place.now)
+    else:
+        sheet.book = await books.load(conn, place.project_id, {*sheet.cards, *beside}, lock=True, lots=lots)
     # Their rows again, now that nobody else can change them.
     for card in await members_store.cards_of(conn, place.project_id, list(sheet.members)):
         known = sheet.cards[card.id]
@@ -213,6 +259,11 @@ async def write(conn: db.Conn, sheet: Sheet) -> None:
     """Write all movements; tiers are decided after that (standing.py), and events written then."""
     project_id, now = sheet.place.project_id, sheet.place.now
     await books.write(conn, project_id, sheet.book, now, follow=False)
+    for entry in sheet.book.entries:
+        card = sheet.cards.get(entry.card_id)
+        if card is not None:
+            sheet.acts.setdefault(card.member_id, []).append(entry.id)
+            sheet.days.spent(sheet.place, card, (entry,))
     sheet.book.entries.clear()
     sheet.book.notes.clear()
     if sheet.waiting:
@@ -234,6 +285,8 @@ async def write(conn: db.Conn, sheet: Sheet) -> None:
                 for e in sheet.earnings
             ],
         )  # fmt: skip
+    await write_moves(conn, project_id, sheet.moves, now)
+    sheet.moves.clear()
     await _count(conn, project_id, sheet.counts)
     for card_id, more in sheet.counts.items():
         if more.active_at is not None:
@@ -243,6 +296,19 @@ async def write(conn: db.Conn, sheet: Sheet) -> None:
         lots = sorted((card_id, name, end) for name, (card_id, end) in sheet.renewals.items())
         columns = [list(column) for column in zip(*lots, strict=True)]
         await db.execute(conn, RENEW, project_id, *columns)
+
+
+async def write_moves(conn: db.Conn, project_id: str, moves: Sequence[PendingMove], now: datetime) -> None:
+    """Write what came to wait and what does not any more."""
+    if moves:
+        ids = new_ids("pending_points", len(moves))
+        await db.insert(
+            conn, "loyalty_pending_moves", MOVE_COLUMNS,
+            [
+                (project_id, name, m.card_id, m.pending_id, m.type, m.points, m.by_hand, now)
+                for name, m in zip(ids, moves, strict=True)
+            ],
+        )  # fmt: skip
 
 
 async def _count(conn: db.Conn, project_id: str, counts: Mapping[str, Counts]) -> None:
@@ -257,11 +323,27 @@ async def _count(conn: db.Conn, project_id: str, counts: Mapping[str, Counts]) -
 
 
 async def close(conn: db.Conn, sheet: Sheet) -> None:
-    """Write the events. What came too late to be spent goes again."""
+    """Write the events, and what is counted. What came too late to be spent goes again."""
+    await days.write(conn, sheet.place.project_id, sheet.days)
     if sheet.late:
         await enqueue(conn, sheet.place.project_id, "cards.lapse", {"cards": sorted(sheet.late)})
+    rich = sorted(member.id for member in sheet.members.values() if _has_enough(sheet, member))
+    if rich:
+        await enqueue(conn, sheet.place.project_id, AUTO_REDEEM, {"members": rich})
     await outbox.emit(conn, sheet.place.project_id, sheet.events)
     sheet.events.clear()
+
+
+def _has_enough(sheet: Sheet, member: MemberRow) -> bool:
+    """Whether a member has the points for what is redeemed by itself."""
+    program = sheet.place.program(member.program_id)
+    reward = None if program is None else program.auto
+    if program is None or reward is None or member.status != "ACTIVE":
+        return False
+    cost = reward.costs[0]
+    card = sheet.by_member.get(member.id, {}).get(cost.card)
+    price = max(1, program.price(reward, cost, member.tier_id))
+    return card is not None and sheet.account(card).available(sheet.place.now) >= price
 
 
 def rewarded(sheet: Sheet, program: Program, card: CardRow, points: int, rule_id: str, entry_id: str) -> None:

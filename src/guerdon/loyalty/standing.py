@@ -101,7 +101,9 @@ async def restand(
         if ruling.change is not None:
             changed.append(member)
             change_id = new_id("tier_change")
-            rows.append(_row(place, one, ruling.change, change_id, origin))
+            because = {"type": origin, "card_transaction_ids": sheet.acts.get(member.id, [])}
+            rows.append(_row(place, one, ruling.change, change_id, because))
+            sheet.days.tier(place, one.program.id, one.structure.id, ruling.change)
             sheet.events.append(_event(one, ruling.change, change_id))
             if set_off(one.program.earning, _happening(ruling.change)):
                 told.append(_told(one, ruling.change, change_id))
@@ -113,10 +115,10 @@ async def restand(
     return changed
 
 
-def _row(place: Place, one: Asked, change: Change, change_id: str, origin: str) -> tuple[Any, ...]:
+def _row(place: Place, one: Asked, change: Change, change_id: str, origin: dict[str, Any]) -> tuple[Any, ...]:
     return (
         place.project_id, change_id, one.program.id, one.member.id, one.card.id, one.structure.id,
-        change.event.upper(), change.tier_from, change.tier_to, change.points, {"type": origin}, change.starts_at,
+        change.event.upper(), change.tier_from, change.tier_to, change.points, origin, change.starts_at,
         change.ends_at, place.now,
     )  # fmt: skip
 

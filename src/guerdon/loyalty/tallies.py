@@ -1,7 +1,6 @@
 """Tallies of what rules gave: locked and read, and added to. A new one begins with nothing."""
 
 from collections.abc import Collection, Mapping
-from datetime import date, timedelta
 
 from guerdon.engine.tally import until
 from guerdon.kit import db
@@ -29,7 +28,7 @@ async def lock(conn: db.Conn, project_id: str, keys: Collection[str]) -> dict[st
     found = await _read(conn, project_id, wanted)
     missing = [key for key in wanted if key not in found]
     if missing:
-        ends = [_until(key.split("|")[2]) for key in missing]
+        ends = [until(key.split("|")[2]) for key in missing]
         await db.execute(conn, INSERT, project_id, missing, [0] * len(missing), ends)
         found |= await _read(conn, project_id, missing)
     return found
@@ -37,15 +36,6 @@ async def lock(conn: db.Conn, project_id: str, keys: Collection[str]) -> dict[st
 
 async def _read(conn: db.Conn, project_id: str, keys: list[str]) -> dict[str, int]:
     return {record["key"]: record["used"] for record in await db.records(conn, LOCK, project_id, keys)}
-
-
-def _until(span: str) -> date | None:
-    """When it can be forgotten: some days after the span that its key names."""
-    months = {"q": 3, "h": 6, "y": 12}.get(span[0])
-    if months is None:
-        return until(span)
-    first = date.fromisoformat({7: f"{span[1:]}-01", 4: f"{span[1:]}-01-01"}.get(len(span) - 1, span[1:]))
-    return first + timedelta(days=31 * months)
 
 
 async def write(conn: db.Conn, project_id: str, changes: Mapping[str, int]) -> None:

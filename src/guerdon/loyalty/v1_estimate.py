@@ -6,25 +6,22 @@ from msgspec import Struct
 
 from guerdon.customers.store import find as find_customer
 from guerdon.customers.upsert import CustomerUpsert
-from guerdon.engine.earning import earn, earning_tallies
-from guerdon.engine.earning_rule import Member, OrderPaid
+from guerdon.engine.earning_rule import OrderPaid
 from guerdon.engine.fault import EngineError
 from guerdon.engine.order import Order, OrderIn, price_order
-from guerdon.kit import db
 from guerdon.kit.call import Call
 from guerdon.kit.errors import ApiError
 from guerdon.loyalty import members_store
 from guerdon.loyalty.checks import fault_of
 from guerdon.loyalty.compiled import Program
-from guerdon.loyalty.earn import LAST, Batch, Case, situation_of
-from guerdon.loyalty.happened import Happened, know
+from guerdon.loyalty.dry_run import would_earn
+from guerdon.loyalty.earn import Case
+from guerdon.loyalty.happened import Happened
 from guerdon.loyalty.members import compiled_of
 from guerdon.loyalty.members_store import MemberRow
 from guerdon.loyalty.place import Place, place_of, running
 from guerdon.loyalty.v1_members import ProgramRef, program_of
 from guerdon.products import catalog
-
-USED = "select key, used from tallies where project_id = $1 and key = any($2)"
 
 
 class EstimateIn(Struct, kw_only=True):
@@ -60,12 +57,12 @@ async def estimate(call: Call, campaign: str, data: EstimateIn) -> Estimate:
     if not running(program, place.now, place.zone):
         raise _refused(named, "campaign_not_active", f"Loyalty campaign {named.name!r} is not active.")
     member = await _member(call, place, named, program, data.customer)
-    order = await _order(call, data)
+    order = await priced(call, data.order)
     happened = Happened(
         cause_id="", at=place.now, payload={}, happening=OrderPaid(), order=order,
         customer_id=member.customer_id,
     )  # fmt: skip
-    points = await _earned(call.db, place, Case(happened, program, member))
+    points = (await would_earn(call.db, place, Case(happened, program, member))).points()
     return Estimate(Named(named.campaign_id, named.name), points)
 
 
@@ -91,9 +88,10 @@ async def _member(
     )  # fmt: skip
 
 
-async def _order(call: Call, data: EstimateIn) -> Order:
+async def priced(call: Call, said: OrderIn) -> Order:
+    """An order as sent, with its totals by the catalog. Raises `ApiError` 400."""
     names: dict[str, None] = {}
-    for item in data.order.items or ():
+    for item in said.items or ():
         for ref in (item, item.product, item.sku):
             for field in ("id", "source_id", "product_id", "sku_id"):
                 name = getattr(ref, field, None)
@@ -101,45 +99,9 @@ async def _order(call: Call, data: EstimateIn) -> Order:
                     names[name] = None
     stored: Any = await catalog.load(call.db, call.project_id, sorted(names)) if names else None
     try:
-        return price_order(data.order, stored)
+        return price_order(said, stored)
     except EngineError as error:
         raise fault_of(EngineError(f"order.{error.path}", error.message, error.key)) from None
-
-
-async def _earned(conn: db.Db, place: Place, case: Case) -> int:
-    program, member = case.program, case.member
-    batch = Batch(place, [case])
-    customers = [member.customer_id] if member.customer_id else []
-    batch.known = await know(
-        conn, place, [case.happened], customers, program.earning.segments, program.earning.collections
-    )
-    situation = situation_of(batch, case)
-    keys = earning_tallies(program.earning, case.happened.happening, member.id, situation)
-    situation.used = {
-        record["key"]: record["used"] for record in await db.records(conn, USED, place.project_id, list(keys))
-    }
-    cards = await members_store.cards_of(conn, place.project_id, [member.id])
-    on_them = await members_store.shown(conn, place.project_id, [card.id for card in cards])
-    balances = dict.fromkeys((name for name, card in program.cards.items() if card.active), 0)
-    for card in cards:
-        if card.definition_id in balances:
-            balances[card.definition_id] = on_them[card.id].balance + card.pending
-    last = await db.records(conn, LAST, place.project_id, [member.id], sorted(program.earning.rests))
-    tier = None if program.tiers is None else program.tiers.tier(member.tier_id)
-    answer = earn(
-        program.earning,
-        case.happened.happening,
-        Member(
-            id=member.id,
-            balances=balances,
-            tier=member.tier_id,
-            mapped={} if tier is None else tier.earning,
-            last={record["rule_id"]: record["at"] for record in last},
-            metadata=member.metadata,
-        ),
-        situation,
-    )
-    return sum(one.points for one in answer.earned)
 
 
 def _refused(named: ProgramRef, key: str, details: str) -> ApiError:

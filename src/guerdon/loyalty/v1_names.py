@@ -38,3 +38,8 @@ def stored_map(noun: Noun, of: dict[str, Any]) -> dict[str, Any]:
 def older_map(noun: Noun, of: dict[str, Any]) -> dict[str, Any]:
     """A map by ids of the tables, by those of the older API."""
     return {older(noun, name): value for name, value in of.items()}
+
+
+def by_stored_id(noun: Noun, query: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """A query of a list whose rows have ids of their own: where to go on, by the row's."""
+    return [(name, stored(noun, value) if name == "starting_after_id" else value) for name, value in query]

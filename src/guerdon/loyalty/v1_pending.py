@@ -196,9 +196,9 @@ async def change(call: Call, member_id: str, name: str, data: PendingChange) -> 
         )
     card = page_.cards[meant.card.id]
     if data.points > 0:
-        page_.count(card).waits += data.points
+        page_.more_waits(card, name, data.points, by_hand=True)
     else:
-        page_.count(card).canceled -= data.points
+        page_.fewer_wait(card, name, -data.points, by_hand=True)
     page_.tell_pending("updated" if left else "canceled", card, name, left)
     await db.execute(call.conn, CHANGE, call.project_id, name, left)
     await sheet.write(call.conn, page_)

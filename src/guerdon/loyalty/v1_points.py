@@ -16,11 +16,12 @@ from guerdon.kit.errors import ApiError, Fault, invalid_payload
 from guerdon.kit.ids import new_id
 from guerdon.kit.outbox import Event
 from guerdon.kit.paging import Field, Listing, page
-from guerdon.ledger.book import Note, entry_ids
+from guerdon.ledger.book import Note, entry_ids, more_ids
 from guerdon.ledger.transactions import Ref
 from guerdon.loyalty import members_store, sheet
 from guerdon.loyalty.compiled import Program
 from guerdon.loyalty.place import Place, held_place
+from guerdon.loyalty.purchases_store import kept
 from guerdon.loyalty.sheet import Sheet, open_sheet
 from guerdon.loyalty.standing import restand
 from guerdon.loyalty.v1_members import MemberCard, member_of, read, voucher_of
@@ -151,6 +152,7 @@ async def change_balance(
             if data.expiration_type is not None or data.expiration_date is not None:
                 raise invalid_payload(Fault("expiration_type", "belongs to what is added"))
             order = page_.book.order_of(meant.card.id)
+            page_.book.check_free(account, -data.points, place.now)
             entry = spend(account, "POINTS_REMOVAL", -data.points, place.now, entry_ids()[0][0], order=order)
     except NotEnough as few:
         raise _invalid_amount(
@@ -225,10 +227,10 @@ def _bring(
     types = ("POINTS_TRANSFER_OUT", "POINTS_TRANSFER_IN")
     order = page_.book.order_of(giver.id)
     try:
+        page_.book.check_free(giver, said.points, place.now)
         if restart is None:
-            names = entry_ids(len(giver.lots) or 1)
             entries = transfer(
-                giver, taker, types, said.points, place.now, names, new_id("card_entry"), order=order
+                giver, taker, types, said.points, place.now, more_ids(), new_id("card_entry"), order=order
             )
         else:
             entries = _anew(giver, taker, said.points, place.now, restart[0])
@@ -278,7 +280,9 @@ async def _open(call: Call, meant: Sequence[MemberCard]) -> tuple[Place, Sheet]:
     place = await held_place(call.conn, call.project_id)
     ids = {one.member.id for one in meant}
     members = await members_store.lock_all(call.conn, call.project_id, ids)
-    return place, await open_sheet(call.conn, place, members)
+    page_ = await open_sheet(call.conn, place, members)
+    page_.book.kept = await kept(call.conn, call.project_id, page_.cards, place.now)
+    return place, page_
 
 
 async def _close(call: Call, page_: Sheet, meant: Sequence[MemberCard]) -> None:

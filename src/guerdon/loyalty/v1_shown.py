@@ -30,6 +30,8 @@ def body_of(kind: str, part_id: str, body: Body) -> dict[str, Any]:
     """The body in the newer API's words; one that has them already is itself."""
     if "v1" not in body:
         return dict(body)
+    if kind == "reward":  # kept in both forms
+        return {name: value for name, value in body.items() if name != "v1"}
     older = body["v1"]
     card = "lcdef_" + part_id.partition("_")[2]
     match kind:

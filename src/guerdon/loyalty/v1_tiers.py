@@ -211,7 +211,8 @@ async def listed(call: Call, campaign: str) -> Tiers:
     return Tiers(data=[shown(row, program.campaign_id) for row in found.rows], total=found.total)
 
 
-async def _found(call: Call, campaign: str, name: str) -> tuple[ProgramRef, TierRow]:
+async def tier_of(call: Call, campaign: str, name: str) -> tuple[ProgramRef, TierRow]:
+    """A tier of a program. Raises `ApiError` 404."""
     program = await program_of(call, campaign)
     structure_id = stored("tier_structure", program.campaign_id)
     row = await db.row(call.db, TierRow, store.FIND_TIER, call.project_id, structure_id, stored("tier", name))
@@ -222,13 +223,13 @@ async def _found(call: Call, campaign: str, name: str) -> tuple[ProgramRef, Tier
 
 async def read(call: Call, campaign: str, name: str) -> Tier:
     """A tier of a program. Raises `ApiError` 404."""
-    program, row = await _found(call, campaign, name)
+    program, row = await tier_of(call, campaign, name)
     return shown(row, program.campaign_id)
 
 
 async def rules_of(call: Call, campaign: str, name: str) -> Rules:
     """The earning rules that a tier maps. Raises `ApiError` 404."""
-    program, row = await _found(call, campaign, name)
+    program, row = await tier_of(call, campaign, name)
     mapped = row.body["v1"].get("earning_rules") or {}
     parts = await programs_store.assignments(call.db, call.project_id, program.id)
     rows: list[PartRow] = []

@@ -15,6 +15,7 @@ from guerdon.kit.clock import iso
 from guerdon.kit.errors import ApiError
 from guerdon.kit.ids import new_id
 from guerdon.orders.locked import Held, head_json, whole_json
+from guerdon.redemptions import rewarded
 from guerdon.redemptions.asks import RedeemAsk
 from guerdon.redemptions.candidates import Candidate
 from guerdon.redemptions.gather import Seen
@@ -94,6 +95,8 @@ def redemption(
 ) -> Redemption:
     """A redemption just made."""
     spent = of is not None and of.redeemable.card is not None
+    points = None if row.reward is None else row.reward["points"]
+    credits = spent and points is None
     return Redemption(
         id=row.id,
         date=iso(seen.now),
@@ -108,9 +111,11 @@ def redemption(
         customer=customer,
         related_object_type=row.related_object_type,
         related_object_id=row.related_object_id,
-        discount_amount=UNSET if spent else row.amount,
-        amount=row.amount if spent else UNSET,
-        gift={"amount": row.amount} if spent else UNSET,
+        discount_amount=UNSET if credits else row.amount,
+        amount=(row.amount if points is None else points) if spent else UNSET,
+        gift={"amount": row.amount} if credits else UNSET,
+        loyalty_card=UNSET if points is None else {"points": points},
+        reward=UNSET if row.reward is None else row.reward | {"customer": customer},
         voucher=UNSET if of is None or of.voucher is None else voucher(of.voucher, seen),
         promotion_tier=UNSET if of is None or of.tier is None else tier(of.tier, seen.snapshot),
         session=UNSET if row.session_key is None else {"key": row.session_key, "type": "LOCK"},
@@ -216,7 +221,11 @@ def _applicable(one: RedeemableOut, outcome: Outcome, candidate: Candidate, expa
     voucher, tier = candidate.voucher, candidate.tier
     body = tier.body if tier is not None else voucher.kept.body if voucher and voucher.kept else {}
     card = candidate.redeemable.card
-    if card is not None:
+    if candidate.paid is not None:
+        one.result = _paid(candidate.paid, 0 if outcome.given is None else outcome.given.total)
+    elif candidate.points is not None:
+        one.result = {"loyalty_card": {"points": candidate.points}}
+    elif card is not None:
         used = 0 if outcome.given is None else outcome.given.total
         one.result = {"gift": {"balance": card.available, "credits": used}}
     else:
@@ -228,6 +237,13 @@ def _applicable(one: RedeemableOut, outcome: Outcome, candidate: Candidate, expa
     one.inapplicable_to = EMPTY_LIST if chosen is None else _listed(chosen.inapplicable)
     if outcome.order is not None and (not expand or "order" in expand):
         one.order = Raw(order_json(Held(outcome.order)))
+
+
+def _paid(paid: Any, amount: int) -> dict[str, Any]:
+    """What an order would be paid with."""
+    reward = rewarded.shown(paid, paid.used(amount))
+    told = {name: reward[name] for name in ("id", "assignment_id", "points")}
+    return {"loyalty_card": {"points": reward["points"]}, "reward": told}
 
 
 def _listed(entries: list[dict[str, Any]]) -> dict[str, Any]:

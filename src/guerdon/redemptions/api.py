@@ -8,7 +8,7 @@ from guerdon.kit import db
 from guerdon.kit.call import Call, Reply, Route
 from guerdon.kit.errors import ApiError, Fault, invalid_payload, invalid_query, not_found
 from guerdon.kit.paging import page
-from guerdon.redemptions import pinned, returns_api, store
+from guerdon.redemptions import pinned, returns_api, rewards_api, store
 from guerdon.redemptions.asks import RollbackAsk, redeem_ask
 from guerdon.redemptions.desk import Desk
 from guerdon.redemptions.holds import release, use_sessions
@@ -109,6 +109,10 @@ async def validate(call: Call, data: ValidationIn) -> Validation | Reply:
 
     A refusal is 200 with `valid: false`. `options.explain: true` adds every check and the origin of every number.
     """
+    if any(one.reward is not None for one in data.redeemables):
+        bought = await rewards_api.bought(call, data)
+        if bought is not None:
+            return await rewards_api.validate(call, bought)
     if data.session is None and not pinned.brings_pin(data):
         ask = redeem_ask(call.caller, call.request_id, call.path, data, dry=True, key=None, mark=b"")
         return await _desk(call).validate(ask)
@@ -135,6 +139,10 @@ async def redeem(call: Call, data: ValidationIn) -> RedemptionsMade | Reply:
             raise invalid_payload(
                 Fault(name, "belongs to validations and qualifications, which write nothing")
             )
+    if any(one.reward is not None for one in data.redeemables):
+        bought = await rewards_api.bought(call, data)
+        if bought is not None:
+            return await rewards_api.redeem(call, bought)
     key = call.idempotency_key
     mark = b"" if key is None else call.fingerprint()
     ask = redeem_ask(call.caller, call.request_id, call.path, data, dry=False, key=key, mark=mark)
@@ -161,6 +169,9 @@ async def roll_back(call: Call, redemption_id: str, data: RollbackIn | None = No
             redemption_id,
             f"is part of the stack {one.parent_id}: roll that back",
         )
+    if one.bought:
+        asked = _with_query(call, data or RollbackIn())
+        return await rewards_api.roll_back(call, redemption_id, asked, listed=False)
     return await _desk(call).write(_rollback_ask(call, data, found, stack=False))
 
 
@@ -175,6 +186,9 @@ async def roll_back_stack(
             parent_redemption_id,
             f"is part of the stack {found[0].parent_id}",
         )
+    if found[0].bought:
+        asked = _with_query(call, data or RollbackIn())
+        return await rewards_api.roll_back(call, parent_redemption_id, asked, listed=True)
     return await _desk(call).write(_rollback_ask(call, data, found, stack=True))
 
 
@@ -250,4 +264,5 @@ ROUTES = [
     Route(method="DELETE", path="/v1/vouchers/{code}/sessions/{session_key}", handler=release_session, tag="Vouchers", kind="write", status=204),
     Route(method="GET", path="/v1/vouchers/{code}/redemption", handler=get_voucher_redemptions, tag="Redemptions"),
     *returns_api.ROUTES,
+    *rewards_api.ROUTES,
 ]  # fmt: skip

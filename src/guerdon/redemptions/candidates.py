@@ -1,5 +1,7 @@
 """What the redeemables of a request turn out to be: vouchers, promotion tiers, the tiers of a stack, or nothing."""
 
+from typing import Any
+
 from msgspec import Struct
 
 from guerdon.definitions.snapshot import Snapshot, Tier
@@ -22,13 +24,17 @@ class Ruled(Struct, gc=False):
 
 
 class Candidate(Struct, gc=False):
-    """One thing asked for. `place` is its place in the request; tiers of a stack share their stack's."""
+    """One thing asked for. `place` is its place in the request; tiers of a stack share their stack's. Of a loyalty card
+    `paid` is what its points pay with, and `points` what is on it where nothing is asked.
+    """
 
     asked: RedeemableIn
     place: int
     redeemable: Redeemable
     voucher: Voucher | None = None
     tier: Tier | None = None
+    paid: Any = None
+    points: int | None = None
 
 
 NO_RULES = Ruled((), frozenset(), 0, 0)

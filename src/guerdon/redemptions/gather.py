@@ -31,7 +31,7 @@ from guerdon.orders import locked as orders
 from guerdon.orders.locked import Held
 from guerdon.product_collections import members
 from guerdon.products import catalog
-from guerdon.redemptions import cards, counted, dry_run, pinned, published, referring
+from guerdon.redemptions import cards, counted, dry_run, pinned, published, referring, rewarded
 from guerdon.redemptions.asks import RedeemAsk, RollbackAsk, engine_fault, products_of
 from guerdon.redemptions.candidates import NO_RULES, Candidate, Ruled, candidates
 from guerdon.redemptions.drafted import Drafted, put_codes
@@ -73,7 +73,7 @@ KEPT_ORDERS = """
 REDEMPTIONS = """
     select r.id, r.object, r.parent_id, r.result, r.status, r.voucher_id, r.voucher_code, r.promotion_tier_id,
            r.campaign_id, r.channel_id, r.takes, r.session_key, r.customer_id, r.order_id, r.tracking_id, r.metadata, r.related_object_type, r.related_object_id, r.amount,
-           r.given, r.returned, r.returned_amount, r."order", r.items, r.created_at
+           r.given, r.returned, r.returned_amount, r.reward, r."order", r.items, r.created_at
     from unnest($2::text[]) as w (id) join redemptions r on r.project_id = $1 and r.id = w.id
     order by r.id for update of r
 """
@@ -106,6 +106,7 @@ class Taken(Struct, gc=False):
     given: str | None
     returned: str | None
     returned_amount: int
+    reward: dict[str, Any] | None
     order: str | None
     items: str | None
     created_at: datetime
@@ -198,6 +199,9 @@ class Seen(Struct):
     def equip(self, ask: RedeemAsk, one: Candidate) -> None:
         """Tell a card's candidate what it has to give."""
         assert one.voucher is not None
+        if one.voucher.type == "LOYALTY_CARD":
+            rewarded.equip(self, ask, one)
+            return
         gift = one.asked.gift
         cards.equip(
             self, one.voucher, one.redeemable, None if gift is None else gift.credits, ask.session_key

@@ -50,7 +50,7 @@ UNITS: dict[str, timedelta] = {
 class SessionIn(Struct):
     """A lock on what a validation found applicable. Without a key one is made; without a ttl it holds for 7 days."""
 
-    type: Literal["LOCK"] = "LOCK"
+    type: Literal["LOCK"] | None = "LOCK"
     key: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
     ttl: Annotated[int, Meta(ge=1, le=2**53 - 1)] | None = None
     ttl_unit: (

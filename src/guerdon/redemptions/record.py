@@ -31,7 +31,7 @@ COLUMNS = (
     "failure_message", "reason", "related_object_type", "related_object_id", "voucher_id", "voucher_code",
     "promotion_tier_id", "campaign_id", "customer_id", "order_id", "session_key", "tracking_id", "metadata",
     "channel_id", "amount", "given", "takes", "order",
-    "items", "explain", "created_at",
+    "items", "explain", "reward", "created_at",
 )  # fmt: skip
 
 TAKE_BACK = """
@@ -80,10 +80,13 @@ class Row(Struct, gc=False, kw_only=True):
     order: str | None = None
     items: str | None = None
     explain: str | None = None
+    reward: dict[str, Any] | None = None
 
 
 class Writes(Struct):
-    """Everything a batch is going to write, besides the orders and vouchers it holds."""
+    """Everything a batch is going to write, besides the orders and vouchers it holds. `moved`: orders that were paid
+    already and are another customer's now.
+    """
 
     rows: list[Row] = field(default_factory=list)
     taken: dict[str, Taken] = field(default_factory=dict)
@@ -97,6 +100,7 @@ class Writes(Struct):
     returns: list[OrderReturn] = field(default_factory=list)
     voided: list[Voided] = field(default_factory=list)
     referred: list[Referred] = field(default_factory=list)
+    moved: set[str] = field(default_factory=set)
 
     def tell(self, request_id: str, event: Event) -> None:
         """Add an event."""
@@ -128,15 +132,20 @@ async def record(conn: db.Conn, seen: Seen, writes: Writes) -> None:
         await _keep_returns(conn, seen, writes.returns)
     await outbox.emit_for(conn, project_id, writes.events, writes.request_ids)
     if seen.snapshot.loyalty:
-        await _tell_programs(conn, project_id, writes)
+        await _tell_programs(conn, seen, writes)
     await idempotency.keep_all(conn, project_id, writes.kept)
 
 
-async def _tell_programs(conn: db.Conn, project_id: str, writes: Writes) -> None:
-    """Orders that were paid earn points; of those that were canceled or came back less stands."""
-    paid = {e.entity_id for e in writes.events if e.type == "order.paid" and e.customer_id is not None}
+async def _tell_programs(conn: db.Conn, seen: Seen, writes: Writes) -> None:
+    """Orders that were paid earn points; of those that were canceled, came back, or cost less since, less stands."""
+    project_id = seen.project_id
+    paid = {
+        e.entity_id for e in writes.events if e.type == "order.paid" and e.customer_id is not None
+    } | writes.moved
     less = {e.entity_id for e in writes.events if e.type == "order.canceled"}
     less |= {one.order_id for one in writes.returns}
+    before = (held.order for held in seen.orders if held.changed and not held.new)
+    less |= {order.id for order in before if order.id and order.status in ("PAID", "PROCESSING", "FULFILLED")}
     await waiting.tell(conn, project_id, [{"order_id": order_id} for order_id in sorted(paid)])
     await waiting.tell_again(conn, project_id, sorted(less))
 

@@ -24,7 +24,7 @@ from guerdon.kit.errors import ApiError, not_found
 from guerdon.kit.ids import new_id, new_ids
 from guerdon.kit.outbox import Event
 from guerdon.orders.locked import Held
-from guerdon.redemptions import answers, cards, pinned, referring
+from guerdon.redemptions import answers, cards, pinned, referring, rewarded
 from guerdon.redemptions.asks import RedeemAsk, named_twice
 from guerdon.redemptions.candidates import Candidate
 from guerdon.redemptions.counted import situation_of, used_by_others
@@ -111,7 +111,8 @@ def _hold(
         _let_go(seen, key, name, writes)
         wanted = {f"v:{name}": 1} if candidate.voucher is not None else {}
         if candidate.redeemable.card is not None and outcome.given is not None:
-            wanted[f"c:{name}"] = outcome.given.total
+            total = outcome.given.total
+            wanted[f"c:{name}"] = total if candidate.paid is None else candidate.paid.used(total)
         for what, amount in (wanted | outcome.takes).items():
             hold = Hold(key, what, name, amount, until)
             writes.holds.append(hold)
@@ -213,6 +214,8 @@ def _redeem(
             order_json = answers.order_json(shown)
         row = _row(ask, redemption_id, parent, one, outcome, customer, shown)
         row.takes = _count(seen, outcome, writes)
+        if one.paid is not None:
+            row.reward = rewarded.shown(one.paid, one.paid.used(row.amount))
         if one.voucher is not None and one.redeemable.card is not None:
             cards.take(seen, writes, ask, one.voucher, row)
         referring.note(seen, writes, ask, one.voucher, row, final)
@@ -347,7 +350,10 @@ def _save_order(
         held.order, held.changed, held.items_json = order, True, None
         order.updated_at = seen.now
     order.status = ask.data.order.status or "PAID"
+    order.referrer_id = order.referrer_id or referring.referrer_of(seen, found)
     if customer is not None:
+        if before == "PAID" and order.customer_id != customer.id and order.id:
+            writes.moved.add(order.id)
         order.customer_id = customer.id
         order.customer = {"id": customer.id, "object": "customer"}
     order.redemptions = (order.redemptions or {}) | _mentions(seen, found, redemptions, parent)

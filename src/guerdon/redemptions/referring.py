@@ -41,6 +41,16 @@ def _person(seen: Any, ask: RedeemAsk) -> Person | None:
     )
 
 
+def referrer_of(seen: Any, found: Sequence[Any]) -> str | None:
+    """Who referred the customer, by the codes of a request; the first of them, if several."""
+    if seen.referring is not None:
+        for one in found:
+            code = None if one.voucher is None else seen.referring.codes.get(one.voucher.id)
+            if code is not None and code.holder_id is not None:
+                return code.holder_id
+    return None
+
+
 def note(seen: Any, writes: Any, ask: RedeemAsk, voucher: Any, row: Any, final: Any) -> None:
     """Note whom a redemption refers."""
     if seen.referring is None or voucher is None:

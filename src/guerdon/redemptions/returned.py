@@ -39,13 +39,16 @@ class CardRef(Struct):
 
 
 class GivenBack(Struct, omit_defaults=True):
-    """What one redemption gave back, in minor units: discount, or `credits` that are on their card again."""
+    """What one redemption gave back, in minor units: discount, or `credits` that are on their card again, or what the
+    `points` were worth that are.
+    """
 
     redemption_id: str
     object: str
     related_object_id: str
     amount: int
     credits: bool = False
+    points: int = 0
     rollback_id: str | None = None
 
 

@@ -198,7 +198,7 @@ def _redeemable(seen: Seen, taken: Taken, left: int) -> Redeemable | None:
     elif voucher is not None and voucher.kept is not None:
         ruled = seen.ruled.get(voucher.id, NO_RULES)
         found = voucher_candidate(seen.snapshot, RedeemableIn(id=voucher.id), 0, voucher, ruled, 0).redeemable
-        if voucher.type == "GIFT_VOUCHER":
+        if voucher.type in cards.CARDS:
             found.terms = cards.paying(voucher.kept, left)
             found.card = OnCard(None, max(left, 1))
     else:
@@ -273,11 +273,19 @@ def _give_back(
                     object=one.related_object_type,
                     related_object_id=one.related_object_id,
                     amount=share.back,
-                    credits=one.id in seen.spent,
+                    credits=one.id in seen.spent and one.reward is None,
+                    points=_points(seen, one, rollback_id),
                     rollback_id=rollback_id,
                 )
             )
     return told
+
+
+def _points(seen: Seen, redemption: Taken, rollback_id: str) -> int:
+    """The points that a rollback put back on the card."""
+    if redemption.reward is None:
+        return 0
+    return sum(entry.amount for entry in seen.spent.get(redemption.id, ()) if entry.cause_id == rollback_id)
 
 
 def _came_back(before: Order, after: Order, backs: Sequence[Back]) -> list[ReturnedItem]:

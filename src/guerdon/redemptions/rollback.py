@@ -276,7 +276,7 @@ def take_back(
     last = part.after.left == 0 if last is None else last
     redemption.returned = encode(part.after).decode()
     redemption.returned_amount += part.total
-    cards.put_back(seen, writes, ask, redemption, part.total, rollback_id)
+    put_back = cards.put_back(seen, writes, ask, redemption, part.total, rollback_id, last=last)
     _count_back(seen, redemption, part, last, writes)
     assert 0 <= redemption.returned_amount <= redemption.amount
     if last:
@@ -286,7 +286,8 @@ def take_back(
             voucher.use(-1)
             writes.vouchers[voucher.id] = voucher
     writes.taken[redemption.id] = redemption
-    return _answer(seen, ask, redemption, rollback_id, own, -part.total, held, order_json, writes)
+    reward = None if redemption.reward is None else redemption.reward | {"points": put_back}
+    return _answer(seen, ask, redemption, rollback_id, own, -part.total, held, order_json, writes, reward)
 
 
 def _count_back(seen: Seen, redemption: Taken, part: TakeBack, last: bool, writes: Writes) -> None:
@@ -339,10 +340,11 @@ def _answer(
     held: Held | None,
     order_json: bytes | None,
     writes: Writes,
+    reward: dict[str, Any] | None = None,
 ) -> Redemption:
     customer = seen.customers.by_id.get(redemption.customer_id or "")
     row = _row(ask, redemption, rollback_id, customer)
-    row.parent_id, row.amount = parent_rollback, amount
+    row.parent_id, row.amount, row.reward = parent_rollback, amount, reward
     row.order = (
         None if order_json is None or held is None or held.head_json is None else held.head_json.decode()
     )
@@ -360,7 +362,8 @@ def _answer(
         redemption=redemption.id,
         result="SUCCESS",
         status="SUCCEEDED",
-        amount=amount,
+        amount=amount if reward is None else -reward["points"],
+        reward=UNSET if reward is None else reward | {"customer": customer},
         reason=row.reason if row.reason is not None else UNSET,
         order=None if order_json is None else Raw(order_json),
         channel=Channel("API", row.channel_id),

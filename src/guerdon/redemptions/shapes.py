@@ -25,12 +25,20 @@ class CreditsIn(Struct):
     pin: GivenPin | None = None
 
 
+class RewardAsked(Struct):
+    """What the points of a loyalty card are for: a reward of its program, and how many points pay with it."""
+
+    id: Code
+    points: Annotated[int, Meta(ge=1, le=2**53 - 1)] | None = None
+
+
 class RedeemableIn(Struct):
     """One thing asked for: a voucher by its code or id, a promotion tier or a promotion stack by its id."""
 
     id: Code
     object: Literal["voucher", "promotion_tier", "promotion_stack"] = "voucher"
     gift: CreditsIn | None = None
+    reward: RewardAsked | None = None
 
 
 class Options(Struct):
@@ -206,6 +214,8 @@ class Redemption(Struct):
     returned_amount: int | UnsetType = UNSET
     amount: int | UnsetType = UNSET
     gift: dict[str, int] | UnsetType = UNSET
+    loyalty_card: dict[str, int] | UnsetType = UNSET
+    reward: Any = UNSET
     voucher: Any = UNSET
     promotion_tier: Any = UNSET
     session: dict[str, Any] | UnsetType = UNSET

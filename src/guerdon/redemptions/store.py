@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any, LiteralString
 
 import msgspec
-from msgspec import UNSET, Raw, Struct
+from msgspec import UNSET, Raw, Struct, UnsetType
 
 from guerdon.customers import locked as customers
 from guerdon.kit import db
@@ -19,7 +19,7 @@ from guerdon.vouchers.store import with_categories, with_values
 COLUMNS: LiteralString = """
     r.id, r.object, r.parent_id, r.redemption_id, r.result, r.status, r.failure_code, r.failure_message, r.reason,
     r.related_object_type, r.related_object_id, r.voucher_id, r.voucher_code, r.campaign_id, r.customer_id,
-    r.order_id, r.tracking_id, r.metadata, r.channel_type, r.channel_id, r.amount, r.returned_amount, r."order",
+    r.order_id, r.tracking_id, r.metadata, r.channel_type, r.channel_id, r.amount, r.returned_amount, r.reward, r."order",
     coalesce(r.items, (select o.items from orders o where o.project_id = r.project_id and o.id = r.order_id)) as items,
     r.explain, r.created_at
 """
@@ -100,7 +100,8 @@ VOUCHERS: LiteralString = (
 )
 
 FOR_ROLLBACK = """
-    select f.id, f.parent_id, f.voucher_id, f.customer_id, f.order_id, f.related_object_type
+    select f.id, f.parent_id, f.voucher_id, f.customer_id, f.order_id, f.related_object_type,
+           coalesce(f.reward ->> 'type' <> 'COIN', false) and f.result = 'SUCCESS' as bought
     from redemptions r
     join redemptions f on f.project_id = r.project_id
         and (f.id = r.id or f.parent_id = r.id or f.id = r.parent_id or f.parent_id = r.parent_id)
@@ -134,6 +135,7 @@ class Row(Struct, kw_only=True):
     channel_id: str | None
     amount: int
     returned_amount: int
+    reward: dict[str, Any] | None
     order: str | None
     items: str | None
     explain: str | None
@@ -149,6 +151,8 @@ class Found(Struct):
     customer_id: str | None
     order_id: str | None
     related_object_type: str
+    bought: bool
+    """Whether it is the purchase of a reward, which is taken back as such."""
 
 
 async def read(conn: db.Db, project_id: str, redemption_id: str) -> Row | None:
@@ -210,6 +214,7 @@ def _shown(
 ) -> Redemption:
     rollback = row.object == "redemption_rollback"
     gift = voucher is not None and voucher.type == "GIFT_VOUCHER"
+    points = None if row.reward is None else row.reward["points"]
     return Redemption(
         id=row.id,
         object=row.object,
@@ -229,8 +234,10 @@ def _shown(
         related_object_id=row.related_object_id,
         discount_amount=UNSET if rollback or gift else row.amount,
         returned_amount=UNSET if rollback or not row.returned_amount else row.returned_amount,
-        amount=row.amount if rollback or gift else UNSET,
+        amount=_amount(row, gift=gift),
         gift={"amount": row.amount} if gift else UNSET,
+        loyalty_card=UNSET if points is None or rollback else {"points": points},
+        reward=UNSET if row.reward is None else row.reward | {"customer": customer},
         voucher=UNSET if voucher is None else voucher,
         reason=UNSET if row.reason is None else row.reason,
         failure_code=UNSET if row.failure_code is None else row.failure_code,
@@ -238,3 +245,10 @@ def _shown(
         related_redemptions=related.get(row.id, UNSET),
         explain=UNSET if row.explain is None or not explain else msgspec.Raw(row.explain.encode()),
     )
+
+
+def _amount(row: Row, *, gift: bool) -> int | UnsetType:
+    """Credits, or points; negative where they came back."""
+    if row.reward is not None:
+        return -row.reward["points"] if row.object == "redemption_rollback" else row.reward["points"]
+    return row.amount if row.object == "redemption_rollback" or gift else UNSET

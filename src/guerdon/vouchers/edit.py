@@ -3,8 +3,9 @@ its campaign. Switching it on and off, its texts and its metadata leave the term
 
 from msgspec import UNSET
 
+from guerdon.definitions.waiting import tell_card_gone
 from guerdon.kit.call import Call
-from guerdon.kit.errors import Fault, invalid_payload, not_found
+from guerdon.kit.errors import ApiError, Fault, invalid_payload, not_found
 from guerdon.kit.outbox import Event, emit
 from guerdon.ledger import closing
 from guerdon.schemas.check import checked
@@ -86,6 +87,7 @@ async def remove(call: Call, code: str, force: bool) -> None:
     """Put a voucher into the bin, where its code stays taken, or erase it. Raises `ApiError` 404.
 
     With `force` a voucher that lies in the bin is found too. What is on a card is taken off the books first.
+    The member whose loyalty card it is leaves the program; 400 ``resource_in_use`` for a member who has other cards.
     """
     known = await store.find_any(call.db, call.project_id, code, call.caller.case_sensitive_codes)
     if force and known is not None:
@@ -97,6 +99,10 @@ async def remove(call: Call, code: str, force: bool) -> None:
             raise not_found("voucher", code)
         await store.remove(call.db, call.project_id, known, force=True)
         return
+    if voucher.type == "LOYALTY_CARD":
+        if await store.beside_others(call.db, call.project_id, voucher.id):
+            raise _beside_others(voucher)
+        await tell_card_gone(call.db, call.project_id, voucher.id)
     if voucher.type != "DISCOUNT_VOUCHER":
         entries = await closing.take_off(call.conn, call.project_id, (voucher.id,))
         await emit(call.db, call.project_id, closing.news(entries), call.request_id)
@@ -107,6 +113,14 @@ async def remove(call: Call, code: str, force: bool) -> None:
         "voucher.deleted", voucher.id, data={"code": voucher.code, "campaign_id": voucher.campaign_id}
     )
     await emit(call.db, call.project_id, [event], call.request_id)
+
+
+def _beside_others(voucher: store.VoucherWithTerms) -> ApiError:
+    return ApiError(
+        400, "resource_in_use", "Resource in use",
+        "The card is one of several that a member of a loyalty program has. Delete the member, and all cards go.",
+        resource_id=voucher.id, resource_type="voucher",
+    )  # fmt: skip
 
 
 async def _told(call: Call, voucher: store.VoucherWithTerms, event: str) -> Voucher:

@@ -180,6 +180,22 @@ async def set_active(conn: db.Db, project_id: str, voucher_id: str, active: bool
     await db.execute(conn, SET_ACTIVE, project_id, voucher_id, active)
 
 
+# Of a member who is one still.
+BESIDE_OTHERS = """
+    select exists (
+        select from loyalty_cards c
+        join loyalty_members m on m.project_id = $1 and m.id = c.member_id and m.status <> 'DELETED'
+        join loyalty_cards o on o.project_id = $1 and o.member_id = c.member_id and o.id <> c.id
+        where c.project_id = $1 and c.id = $2
+    )
+"""
+
+
+async def beside_others(conn: db.Db, project_id: str, voucher_id: str) -> bool:
+    """Whether a loyalty card is one of several that its member has."""
+    return await db.value(conn, BESIDE_OTHERS, project_id, voucher_id)
+
+
 async def remove(conn: db.Db, project_id: str, voucher_id: str, force: bool) -> bool:
     """Put a voucher into the bin, or erase it; False when it was gone already."""
     return bool(await db.execute(conn, ERASE if force else BIN, project_id, voucher_id))
