@@ -80,7 +80,7 @@ class Till(threading.Thread):
                     break
                 self._serve(visit)
                 self.served()
-        except (OSError, http.client.HTTPException, ReplayError) as problem:
+        except Exception as problem:  # told by whoever waits for this thread
             self.failure = problem
         finally:
             self.connection.close()
@@ -131,7 +131,7 @@ class Till(threading.Thread):
 
     def _count(self, made: dict[str, Any]) -> None:
         for one in made["redemptions"]:
-            given = one["discount_amount"] or 0
+            given = one.get("discount_amount", 0)  # a gift card pays
             self.result.discount += given
             if one["related_object_type"] == "promotion_tier":
                 self.result.promoted += 1
