@@ -261,26 +261,25 @@ async def test_a_refusal_of_the_ledger_is_kept_once(shop: Shop) -> None:
 async def test_a_doubt_outlives_further_trouble(
     shop: Shop, loss: Loss, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The second try, the third and the fourth end in a deadlock: the batch is cut up, and everybody asked once."""
+    """The further tries of a batch of several end in deadlocks: it is cut up, and everybody is asked once."""
     troubles = 0
 
     async def trouble(*args: Any) -> list[Any]:
         nonlocal troubles
-        if args[-1] is not None and troubles < 3:
+        *_, asks, _, _, doubt = args
+        if len(asks) > 1 and doubt is None and not troubles:
+            shop.proxy.lose = loss
+        elif len(asks) > 1 and doubt is not None:
             troubles += 1
             raise asyncpg.DeadlockDetectedError("made up")
         return await write_batch(*args)
 
     monkeypatch.setattr("guerdon.redemptions.desk.write_batch", trouble)
-    while (
-        not troubles
-    ):  # the COMMIT that is lost may be that of another connection, such as one that keeps statistics
+    while not troubles:  # one came alone before the others, or the COMMIT of another connection was lost
         code = await shop.code(quantity=20)
         asks = [new_ask() for _ in range(6)]
-        shop.proxy.lose, lost = loss, shop.proxy.lost
         answers = await asyncio.gather(*(shop.redeem(code, ask) for ask in asks))
-        assert shop.proxy.lost == lost + 1
         assert await shop.used(code) == 6
         for ask, answer in zip(asks, answers, strict=True):
             assert await shop.rows(ask) == [(answer.json()["redemptions"][0]["id"], "SUCCESS", 1)]
-    assert troubles == 3
+    assert troubles == 2
