@@ -11,9 +11,9 @@ from .club import Club
 from .till import HOT, Ask, Log
 
 ROWS = """
-    select r.id, r.object, r.result, r.status, r.parent_id, r.metadata ->> 'ask' as ask,
-           (select count(*) from events e where e.project_id = r.project_id and e.entity_id = r.id) as events
-    from redemptions r where r.project_id = $1
+    with told as (select entity_id, count(*) as events from events where project_id = $1 group by 1)
+    select r.id, r.object, r.result, r.status, r.parent_id, r.metadata ->> 'ask' as ask, coalesce(t.events, 0) as events
+    from redemptions r left join told t on t.entity_id = r.id where r.project_id = $1
 """
 
 VOUCHERS = """

@@ -9,10 +9,15 @@ from .club import BEGINNING, EARNED, PRICE, WORTH, Club, Member
 from .till import Ask, Log
 
 PURCHASES = """
+    with told as (
+        select entity_id, count(*) as events from events
+        where project_id = $1
+          and type in ('customer.reward_redemptions.created', 'customer.reward_redemptions.rolledback')
+        group by 1
+    )
     select p.id, p.member_id, p.reward_id, p.type, p.status, p.points, p.purchase_id, p.given ->> 'code' as code,
-           (select count(*) from events e where e.project_id = $1 and e.entity_id = p.id
-             and e.type in ('customer.reward_redemptions.created', 'customer.reward_redemptions.rolledback')) as events
-    from loyalty_purchases p where p.project_id = $1
+           coalesce(t.events, 0) as events
+    from loyalty_purchases p left join told t on t.entity_id = p.id where p.project_id = $1
 """
 PAYMENTS = "select id, member_id, order_id, status, points, amount, returned from loyalty_payments where project_id = $1"
 STOCK = "select part_id, redeemed from loyalty_assignments where project_id = $1 and part_id = any($2)"
