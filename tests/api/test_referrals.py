@@ -343,6 +343,7 @@ async def test_an_event_converts(client: Client, manager: Any, run_jobs: Run) ->
         assert sent.status_code == 200, sent.text
         await run_jobs()
     assert await balance(client, "ann", credit) == 1_000
+    assert sent.json()["referral"]["referrer_id"] == (await client.get("/v1/customers/ann")).json()["id"]
     own = await client.post("/v1/events", json=body | {"customer": {"source_id": "ann"}})
     assert (own.status_code, own.json()["key"]) == (400, "referrer_not_permitted_to_redeem")
 
@@ -359,6 +360,28 @@ async def test_sixteen_friends_at_once_and_five_rewards(client: Client, run_jobs
     told = await referrals(client, limit="100")
     statuses = sorted(one["rewards"][0]["status"] for one in told)
     assert statuses == ["CAPPED"] * 11 + ["RELEASED"] * 5
+
+
+async def test_a_capped_reward_takes_the_place_of_a_canceled_one(client: Client, run_jobs: Run) -> None:
+    credit = await gift_campaign(client)
+    made = await program(
+        client, hold="P14D", caps={"total": 1}, referrer_tiers=[{"reward": reward(credit, 500)}]
+    )
+    code = await code_of(client, made["id"], "ann")
+    first = await redeem(client, code, "bob")
+    await redeem(client, code, "cem")
+    await redeem(client, code, "dan")
+    await run_jobs()
+    told = [one["rewards"][0]["status"] for one in await referrals(client)]
+    assert sorted(told) == ["CAPPED", "CAPPED", "HELD"]
+    back = await client.post(f"/v1/orders/{first.json()['order']['id']}/returns", json={"amount": 10_000})
+    assert back.status_code == 200, back.text
+    await run_jobs()
+    await pass_time(client)
+    await run_jobs()
+    told = [(one["status"], one["rewards"][0]["status"]) for one in await referrals(client)]
+    assert sorted(told) == [("EARNED", "CAPPED"), ("EARNED", "RELEASED"), ("UNDONE", "CANCELED")]
+    assert await balance(client, "ann", credit) == 500
 
 
 async def test_a_month_has_its_own_cap(client: Client, run_jobs: Run) -> None:

@@ -303,6 +303,16 @@ async def test_auto_update_segments_tell_who_comes_and_goes(
     assert await happened(pool, client) == [*entered, ("customer.segment.left", before, made["id"])]
 
 
+async def test_who_comes_while_a_new_segment_looks_for_its_first_members_has_entered(
+    client: Any, pool: db.Pool, run_jobs: Run
+) -> None:
+    await customer(client, "before", metadata={"level": "gold"})
+    made = await segment(client, "auto-update", GOLD)
+    ada = await customer(client, "ada", metadata={"level": "gold"})
+    await run_jobs()
+    assert await happened(pool, client) == [("customer.segment.entered", ada, made["id"])]
+
+
 async def test_a_sweep_sees_what_no_event_told(client: Any, pool: db.Pool, run_jobs: Run) -> None:
     made = await segment(client, "auto-update", GOLD)
     await run_jobs()

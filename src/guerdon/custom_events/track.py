@@ -16,6 +16,7 @@ from guerdon.kit.outbox import Event, emit
 from guerdon.referrals.convert import convert
 from guerdon.schemas.check import check, schemas_of
 from guerdon.schemas.values import Schema
+from guerdon.vouchers.store import VoucherWithTerms
 from guerdon.vouchers.store import find as find_voucher
 
 Code = Annotated[str, Meta(min_length=1, max_length=512)]
@@ -102,15 +103,20 @@ async def _check(call: Call, data: CustomEventIn) -> SchemaRow:
 async def _referral(call: Call, said: ReferralIn | None) -> dict[str, Any] | None:
     if said is None or said.code is None:
         return None
-    return {**await _named(call, said.code), "referrer_id": said.referrer_id}
+    voucher = await _named(call, said.code)
+    return {**_short(voucher), "referrer_id": said.referrer_id or voucher.holder_id}
 
 
 async def _loyalty(call: Call, said: LoyaltyIn | None) -> dict[str, Any] | None:
-    return None if said is None or said.code is None else await _named(call, said.code)
+    return None if said is None or said.code is None else _short(await _named(call, said.code))
 
 
-async def _named(call: Call, code: str) -> dict[str, Any]:
+async def _named(call: Call, code: str) -> VoucherWithTerms:
     found = await find_voucher(call.db, call.project_id, code, call.caller.case_sensitive_codes)
     if found is None:
         raise not_found("voucher", code)
-    return {"code": found.code, "id": found.id}
+    return found
+
+
+def _short(voucher: VoucherWithTerms) -> dict[str, Any]:
+    return {"code": voucher.code, "id": voucher.id}

@@ -178,6 +178,8 @@ class Looking(Struct):
         self.row.status = "EARNED"
         await store.update(self.conn, self.project_id, self.row, self.now)
         rewards = await store.rewards_of(self.conn, self.project_id, self.row.id)
+        for one in rewards:
+            await self._uncap(one)
         held = [one for one in rewards if one.status == "HELD"]
         changes = [await self._grant(one, self._share(one)) for one in held]
         have = {one.tier for one in await store.minimum_rewards(self.conn, self.project_id, self.row)}
@@ -190,6 +192,12 @@ class Looking(Struct):
                 if made is not None:
                     changes.append(await self._grant(made, made.amount))
         await self._carry(changes)
+
+    async def _uncap(self, reward: RewardRow) -> None:
+        """Give a capped reward the place that another, canceled while this one waited, has left."""
+        if reward.status == "CAPPED" and not await self._capped(reward):
+            reward.status, reward.reason = "HELD", None
+            await store.update_reward(self.conn, self.project_id, reward, self.now)
 
     async def _grant(self, reward: RewardRow, amount: int) -> Change:
         if reward.customer_id not in self.people:

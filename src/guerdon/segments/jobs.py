@@ -1,7 +1,7 @@
 """Auto-update segments remember whom they saw, so that entering and leaving are events.
 
 Three jobs, all of them resumable and harmless when done twice. A new segment is *filled* in silence: whom it finds
-has not entered, but was there. Some seconds after something happened to customers the worker *follows* it: those
+has not entered, but was there, unless the customer is newer than the segment. Some seconds after something happened to customers the worker *follows* it: those
 customers are looked at again. Once a day all customers are *swept*, since the calendar too makes one enter or leave.
 """
 
@@ -29,6 +29,8 @@ PROJECTS = "select id from projects where id > $1 order by id"
 
 CUSTOMERS = "select id from customers where project_id = $1 and id > $2 order by id limit $3"
 
+NEWER = "select id from customers where project_id = $1 and id = any($2::text[]) and created_at > $3"
+
 HOW_MANY = "select count(*) from customers where project_id = $1"
 
 HAPPENED = """
@@ -50,7 +52,7 @@ LAST_LOOK = """
 
 
 async def fill(work: Work) -> dict[str, Any] | None:
-    """Remember the first members of a new segment."""
+    """Remember the first members of a new segment. Who came after it was made has entered it, as at any later time."""
     job = work.job
     row = await store.find(work.pool, job.project_id, job.payload["segment_id"])
     if row is None:
@@ -61,7 +63,11 @@ async def fill(work: Work) -> dict[str, Any] | None:
     while ids := await _customers(work.pool, job.project_id, after):
         after = ids[-1]
         async with work.step() as conn:
-            await settle(conn, job.project_id, ids, [segment], silent=True)
+            newer = {r["id"] for r in await db.records(conn, NEWER, job.project_id, ids, row.created_at)}
+            await settle(
+                conn, job.project_id, [one for one in ids if one not in newer], [segment], silent=True
+            )
+            await settle(conn, job.project_id, [one for one in ids if one in newer], [segment])
             done += len(ids)
             progress = min(99, 100 * done // max(1, total))
             await work.checkpoint(conn, cursor={"after": after, "done": done}, progress=progress)
