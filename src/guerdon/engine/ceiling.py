@@ -26,6 +26,7 @@ from guerdon.engine.running import given_by
 from guerdon.engine.units import units_named
 
 AT_LEAST = frozenset({"$more_than", "$more_than_or_equal", "$greater_than_or_equal"})
+PROPORTIONALLY = frozenset({"APPLY_TO_ITEMS_PROPORTIONALLY", "APPLY_TO_ITEMS_PROPORTIONALLY_BY_QUANTITY"})
 STILL = frozenset(
     {
         "customer.segment",
@@ -103,7 +104,7 @@ def candidate_of(facts: Facts, place: int, rank: int, first: Running, gifts: boo
     bundled = any(rules.bundle is not None for rules in rules)
     if discount.is_dynamic or (gifts and (bundled or (on_items and _grows(facts, redeemable)))):
         return candidate
-    if not all(_settled(rules.scope, order) for rules in rules):
+    if _shifts(discount, redeemable) or not all(_settled(rules.scope, order) for rules in rules):
         if not bundled:
             candidate.ceiling = _on_all_lines(facts, redeemable, discount, order)
         return candidate
@@ -139,6 +140,20 @@ def _grows(facts: Facts, redeemable: Redeemable) -> bool:
     discount = redeemable.terms and redeemable.terms.discount
     by_unit = discount is not None and effect_of(discount) == "APPLY_TO_ITEMS_BY_QUANTITY"
     return by_unit or any(rules.scope is not None for rules in redeemable.rules)
+
+
+def _shifts(discount: Discount, redeemable: Redeemable) -> bool:
+    """Whether the discount may take off more once there is less: of an amount that is split by what is left of lines,
+    those within their limits get more when others, that are cut to theirs, have shrunk.
+    """
+    if effect_of(discount) not in PROPORTIONALLY:
+        return False
+    entries = [
+        entry for rules in redeemable.rules if rules.scope is not None for entry in rules.scope.included
+    ]
+    return any(
+        entry.amount_limit is not None or entry.aggregated_amount_limit is not None for entry in entries
+    )
 
 
 def _settled(scope: ItemScope | None, order: Order) -> bool:
