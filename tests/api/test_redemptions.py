@@ -442,3 +442,11 @@ async def test_redemptions_that_make_the_same_customer_and_order_at_once(client:
     assert len({answer.json()["order"]["id"] for answer in answers}) == 1
     assert len({answer.json()["redemptions"][0]["customer_id"] for answer in answers}) == 1
     assert (await read(client, "/v1/orders/new-cart"))["total_amount"] == 38_000
+
+
+async def test_instants_of_orders_look_the_same_everywhere(client: Any) -> None:
+    done = await redeem(client, await code(client, TEN_OFF))
+    later = await redeem(client, await code(client, TEN_OFF), order={"id": done["order"]["id"]})
+    stored = await read(client, f"/v1/orders/{done['order']['id']}")
+    assert done["order"]["created_at"] == later["order"]["created_at"] == stored["created_at"]
+    assert later["order"]["updated_at"].endswith("Z") and len(later["order"]["updated_at"]) == 24

@@ -102,8 +102,8 @@ class Order(Struct, kw_only=True, omit_defaults=True, gc=False, tag_field="objec
 
     id: str | None = None
     source_id: str | None = field(default_factory=_unknown)
-    created_at: datetime | None = None
-    updated_at: datetime | None = None
+    created_at: str | None = None
+    updated_at: str | None = None
     status: OrderStatus | None = None
     amount: int | None = None
     initial_amount: int | None = None
@@ -220,7 +220,6 @@ def order_from(sent: OrderIn) -> Order:
         status=sent.status,
         amount=sent.amount,
         discount_amount=sent.discount_amount or 0,
-        created_at=sent.created_at,
         items=items,
         metadata=sent.metadata,
         customer_id=sent.customer_id,

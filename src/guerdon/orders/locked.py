@@ -8,6 +8,7 @@ import msgspec
 
 from guerdon.engine.order import Order, OrderItem, copy_order
 from guerdon.kit import db
+from guerdon.kit.clock import iso
 
 LOOK = """
     select o.id, o.source_id, o.status, o.customer_id, o.referrer_id, o.amount, o.initial_amount, o.discount_amount,
@@ -74,6 +75,8 @@ def from_record(record: Any) -> Order:
         columns[name] = columns[name] or 0
     columns["metadata"] = columns["metadata"] or None
     columns["redemptions"] = columns["redemptions"] or None
+    columns["created_at"] = iso(columns["created_at"])
+    columns["updated_at"] = iso(columns["updated_at"]) if columns["updated_at"] else None
     return Order(**columns)
 
 

@@ -341,14 +341,14 @@ def _save_order(
     if held is None:
         held = Held(order, new=True)
         order.id = new_id("order")
-        order.created_at = seen.now
+        order.created_at = iso(seen.now)
         order.metadata = ask.order.metadata
         referrer = _take_up(seen, ask, ask.referrer, writes)
         order.referrer_id = referrer.id if referrer else None
     else:
         freeze(seen, writes, held)
         held.order, held.changed, held.items_json = order, True, None
-        order.updated_at = seen.now
+        order.updated_at = iso(seen.now)
     order.status = ask.data.order.status or "PAID"
     order.referrer_id = order.referrer_id or referring.referrer_of(seen, found)
     if customer is not None:
