@@ -11,6 +11,7 @@ from guerdon.kit.invariant import Invariant
 from guerdon.ledger.replay import RULES, Rule
 from guerdon.ledger.verify import audit
 from guerdon.loyalty import invariants as loyalty
+from guerdon.loyalty import invariants_spent as spent
 
 SHOWN_ROWS = 20
 LONGEST_SECONDS = 3600
@@ -210,13 +211,15 @@ INVARIANTS: tuple[Invariant, ...] = (
     ),
     Invariant(
         "rollback-whole",
-        "a code's redemption counts as rolled back when, and only when, all that it gave came back",
+        "a code's redemption counts as rolled back when, and only when, all that it gave came back; where goods came "
+        "back and some stay it is used still, whatever of its discount is left",
         """
-        select id, amount, returned_amount, status
-        from redemptions
-        where project_id = $1 and object = 'redemption' and result = 'SUCCESS' and voucher_id is not null
-          and ((status = 'ROLLED_BACK' and returned_amount <> amount)
-               or (status <> 'ROLLED_BACK' and amount > 0 and returned_amount = amount))
+        select r.id, r.amount, r.returned_amount, r.status
+        from redemptions r
+        where r.project_id = $1 and r.object = 'redemption' and r.result = 'SUCCESS' and r.voucher_id is not null
+          and ((r.status = 'ROLLED_BACK' and r.returned_amount <> r.amount)
+               or (r.status <> 'ROLLED_BACK' and r.amount > 0 and r.returned_amount = r.amount
+                   and not exists (select from order_returns b where b.project_id = $1 and b.order_id = r.order_id)))
         limit 20
         """,
     ),
@@ -342,13 +345,15 @@ INVARIANTS: tuple[Invariant, ...] = (
             select cause_id, sum(amount)::bigint as amount from card_entries
             where project_id = $1 and cause_id like 'rfw%' group by cause_id
         )
-        select w.id, w.referral_id, w.granted, w.clawed, coalesce(m.amount, 0) as moved
-        from referral_rewards w left join moved m on m.cause_id = w.id
-        where w.project_id = $1 and w.granted - w.clawed <> coalesce(m.amount, 0)
+        select coalesce(w.id, m.cause_id) as id, w.referral_id, w.granted, w.clawed, coalesce(m.amount, 0) as moved
+        from (select id, referral_id, granted, clawed from referral_rewards where project_id = $1) w
+        full join moved m on m.cause_id = w.id
+        where w.id is null or w.granted - w.clawed <> coalesce(m.amount, 0)
         limit 20
         """,
     ),
     *loyalty.INVARIANTS,
+    *spent.INVARIANTS,
     Invariant(
         "idempotency-answer",
         "every Idempotency-Key that is kept has an answer, and finds the redemption that keeps the order of it",

@@ -120,6 +120,34 @@ async def test_a_stock_is_kept_to(client: Client, run_jobs: Any) -> None:
     assert await shop.points() == 140
 
 
+async def test_a_stock_is_shown_as_what_is_left(client: Client, run_jobs: Any) -> None:
+    shop = await gifts(client, "points", stock=limited(1))
+    path, question = f"{BENEFITS}/{shop.benefit_id}", {
+        "trigger": {"type": "SPECIFIC", "specific": {"event": "customer.order.paid"}},
+        "customer_identification": {"type": "customer_source_id", "customer_source_id": "ada"},
+        "customer_order_paid": {"order": {"amount": 1000}},
+    }  # fmt: skip
+
+    async def examined() -> list[str]:
+        (one,) = (await ok(client, "POST", f"{V2}/examine/earning-rules", question))["memberships"]
+        return [each["benefit"]["id"] for each in one["benefits"]]
+
+    assert await examined() == [shop.benefit_id]
+    await buy(client, 1000)
+    await run_jobs()
+    assert (await ok(client, "GET", path))["stock"] == limited(0)
+    assert await examined() == []
+    (listed,) = (await ok(client, "GET", BENEFITS))["data"]
+    assert listed["stock"] == limited(0)
+    # What is sent is what is left from then on, whatever was given before.
+    assert (await ok(client, "PUT", path, {"stock": limited(1)}))["stock"] == limited(1)
+    assert (await ok(client, "PUT", path, {"name": "Renamed"}))["stock"] == limited(1)
+    for _ in range(2):
+        await buy(client, 1000)
+    await run_jobs()
+    assert sorted(one["status"] for one in await shop.given()) == ["APPROVED", "APPROVED", "REJECTED"]
+
+
 async def test_codes_that_are_not_there_are_not_given(client: Client, run_jobs: Any) -> None:
     shop = await gifts(client, "coupon")
     named = (await ok(client, "GET", f"{BENEFITS}/{shop.benefit_id}"))["digital"]["discount_coupons"][

@@ -1,5 +1,6 @@
 """Rows of exports: what they hold, and how much of them is in memory at once."""
 
+import json
 from typing import Any
 
 import pytest
@@ -80,3 +81,43 @@ async def test_points_of_customers_are_those_that_can_be_spent(client: Client, r
     shown = (await ok(client, "GET", "/v1/customers/ann"))["loyalty"]["points"]
     [row] = await exported(client, run_jobs, "customer", fields=["source_id", "loyalty_points"])
     assert (row["Loyalty Points"], shown) == ("100", 100)
+
+
+def _told(value: Any) -> Any:
+    """An answer without what it says nothing about."""
+    if isinstance(value, dict):
+        return {name: _told(one) for name, one in value.items() if one is not None}
+    return value
+
+
+EXPORTED_DETAILS = {"balance", "order", "redemption", "rollback", "earning_rule"}
+
+
+async def test_details_of_transactions_are_those_of_the_listing(client: Client, run_jobs: Any) -> None:
+    await ok(client, "POST", "/v1/vouchers/CARD", {"type": "GIFT_VOUCHER", "gift": {"amount": 5_000}})
+    body = {
+        "redeemables": [{"object": "voucher", "id": "CARD"}],
+        "order": {"source_id": "web-1", "amount": 700},
+    }
+    redeemed = (await ok(client, "POST", "/v1/redemptions", body))["redemptions"][0]
+    await ok(client, "POST", f"/v1/redemptions/{redeemed['id']}/rollback", {})
+    club = {"name": "Club", "voucher": {"type": "LOYALTY_CARD", "loyalty_card": {"points": 5}}}
+    club_id = (await ok(client, "POST", "/v1/loyalties", club))["id"]
+    rule = {"event": "order.paid", "loyalty": {"type": "FIXED", "points": 9}, "source": {"banner": "Nine"}}
+    await ok(client, "POST", f"/v1/loyalties/{club_id}/earning-rules", [rule])
+    member = await ok(client, "POST", f"/v1/loyalties/{club_id}/members", {"customer": {"source_id": "ann"}})
+    await ok(
+        client, "POST", "/v1/orders", {"amount": 100, "status": "PAID", "customer": {"source_id": "ann"}}
+    )
+    await run_jobs()
+    listed = (await ok(client, "GET", "/v1/vouchers/CARD/transactions"))["data"]
+    listed += (await ok(client, "GET", f"/v1/loyalties/members/{member['code']}/transactions"))["data"]
+    wanted = {
+        one["id"]: {name: _told(value) for name, value in one["details"].items() if name in EXPORTED_DETAILS}
+        for one in listed
+    }
+    found = await exported(client, run_jobs, "voucher_transactions", fields=["id", "details"])
+    assert {row["ID"]: json.loads(row["Details"]) for row in found} == wanted
+    kinds = [set(one) for one in wanted.values()]
+    assert {"balance", "order", "redemption", "rollback"} in kinds
+    assert {"balance", "order", "earning_rule"} in kinds

@@ -239,13 +239,24 @@ async def test_discounts_and_cards_stand_on_one_order(client: Client) -> None:
     assert (await gift(client, "PAY-5"))["balance"] == 9_000
 
 
+async def test_credits_pay_nothing_without_an_order(client: Client) -> None:
+    await card(client, "PAY-0")
+    asked = {"redeemables": [{"object": "voucher", "id": "PAY-0", "gift": {"credits": 300}}]}
+    refused(await client.post("/v1/redemptions", json=asked), "missing_order", "order is required")
+    told = (await client.post("/v1/validations", json=asked)).json()
+    assert told["redeemables"][0]["result"]["error"]["key"] == "missing_order"
+    assert (await gift(client, "PAY-0"))["balance"] == 10_000
+
+
 async def test_a_part_that_comes_back_goes_onto_the_card(client: Client) -> None:
     await card(client, "PAY-6", 10_000)
     redemption = (await redeem(client, {"id": "PAY-6"})).json()["redemptions"][0]["id"]
     for amount, balance in ((1_000, 5_000), (2_500, 7_500), (2_500, 10_000)):
         answer = await client.post(f"/v1/redemptions/{redemption}/rollback", json={"amount": amount})
         assert answer.status_code == 200, answer.text
-        assert answer.json()["amount"] == -amount
+        assert answer.json()["amount"] == -amount and answer.json()["gift"] == {"amount": -amount}
+        listed = (await client.get(f"/v1/redemptions/{answer.json()['id']}")).json()
+        assert listed["gift"] == {"amount": -amount}
         assert (await gift(client, "PAY-6"))["balance"] == balance
     again = await client.post(f"/v1/redemptions/{redemption}/rollback", json={"amount": 1})
     assert again.json()["key"] == "already_rolled_back"

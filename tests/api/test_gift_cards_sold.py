@@ -153,6 +153,28 @@ async def test_what_was_spent_may_lessen_the_refund(client: Client) -> None:
     assert (await gift(client, "LESS-1"))["balance"] == 600
 
 
+async def test_what_was_spent_of_a_card_lessens_the_credits_that_bought_it(client: Client) -> None:
+    await on_sale(client, "LOOP-2", refund_less_spent=True)
+    await card(client, "LOOP-1", 2_000)
+    paid = await redeem(client, {"id": "LOOP-1"}, order={"items": [CARD | {"quantity": 1}]})
+    bought = paid.json()["order"]["id"]
+    assert paid.json()["order"]["total_amount"] == 500
+    await activate(client, "LOOP-2", bought)
+    await redeem(client, {"id": "LOOP-2", "gift": {"credits": 800}})
+    back = await client.post(f"/v1/orders/{bought}/returns", json={"items": [{"index": 0, "quantity": 1}]})
+    answer = back.json()
+    assert (answer["refund"], answer["withheld"], answer["cards"][0]["spent"]) == (0, 500, 800)
+    (given,) = answer["given_back"]
+    assert (given["amount"], given["credits"], given["withheld"]) == (2_000, True, 300)
+    assert (await gift(client, "LOOP-1"))["balance"] == 1_700
+    assert await entries(client, "LOOP-1") == [
+        ("CREDITS_REMOVAL", -300), ("CREDITS_REFUND", 2_000), ("CREDITS_REDEMPTION", -2_000),
+        ("CREDITS_ADDITION", 2_000),
+    ]  # fmt: skip
+    listed = (await client.get(f"/v1/orders/{bought}/returns")).json()["data"]
+    assert listed[0]["given_back"] == answer["given_back"]
+
+
 async def test_a_canceled_order_takes_its_cards_back(client: Client, run_jobs: Any) -> None:
     await on_sale(client, "CANCEL-1", "CANCEL-2", "CANCEL-3")
     bought = await order(client, 2)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from .conftest import Client
-from .loyalty import PROGRAMS, STRUCTURES, by_balance, ok, program, tier
+from .loyalty import CARDS, PROGRAMS, RULES, STRUCTURES, by_balance, card, ok, per_order, program, tier
 from .test_loyalty_earning import buy, club_of, entries, points
 from .test_loyalty_members import join
 
@@ -188,6 +188,9 @@ async def test_points_slide_with_what_the_member_does(client: Client, run_jobs: 
     await buy(client, 1000)
     await run_jobs()
     assert (await points(client, made))["next_expiration"] == {"points": 20, "date": first["date"]}
+    pool = client.app.state.pool  # type: ignore[union-attr]
+    unsealed = "select count(*) from card_lots l where project_id = $1 and seal is distinct from lot_seal(l)"
+    assert await pool.fetchval(unsealed, client.project_id) == 0, "what ends later is sealed anew"
 
 
 async def test_each_project_has_its_own_midnight(client: Client, stranger: Client) -> None:
@@ -255,3 +258,34 @@ async def test_what_waits_for_an_event_is_given_up(
     on = await points(client, made)
     assert on["balance"] == {"points": 0, "pending_points": 0}
     assert on["lifetime_bucket"]["pending_points"] == {"total": 10, "activated": 0, "canceled": 10}
+
+
+async def test_tiers_for_segments_follow_who_enters_and_leaves(client: Client, run_jobs: Any) -> None:
+    from .test_segments import look
+
+    pool = client.app.state.pool  # type: ignore[union-attr]
+    vip = {"junction": "and", "metadata.level": {"conditions": {"$is": ["vip"]}}}
+    segment = await ok(client, "POST", "/v1/segments", {"name": "VIP", "type": "auto-update", "filter": vip})
+    await run_jobs()
+    card_id = (await ok(client, "POST", CARDS, card()))["id"]
+    rule = (await ok(client, "POST", RULES, per_order(card_id)))["id"]
+    structure = await ok(client, "POST", STRUCTURES, by_balance(card_id, downgrade={"type": "MULTI_LEVEL"}))
+    path = f"{STRUCTURES}/{structure['id']}"
+    points_and = {"type": "POINTS_AND_SEGMENT", "points": {"min_value": 50}, "segment": {"id": segment["id"]}}
+    await ok(client, "POST", f"{path}/tiers", tier("Member", 10))
+    await ok(client, "POST", f"{path}/tiers", {"name": "VIP", "qualification_rules": points_and})
+    await ok(client, "POST", f"{path}/activate")
+    body = {
+        "name": "Circle", "status": "ACTIVE", "card_definitions": [{"id": card_id}],
+        "earning_rules": [{"id": rule}], "tier_structures": [{"id": structure["id"]}],
+    }  # fmt: skip
+    made = await join(client, (await ok(client, "POST", PROGRAMS, body))["id"])
+    await join(client, made["program_id"], "bob")
+    for name in ("ada", "bob"):
+        await buy(client, 6000, name)
+    await run_jobs()
+    for level, name in (("none", "Member"), ("vip", "VIP"), ("none", "Member")):
+        await ok(client, "POST", "/v1/customers", {"source_id": "ada", "metadata": {"level": level}})
+        await look(pool, "segments.follow", run_jobs)
+        await run_jobs()
+        assert (await standing(client, made))["current"]["tier"]["name"] == name

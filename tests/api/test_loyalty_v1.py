@@ -158,7 +158,11 @@ async def test_points_are_added_taken_away_and_lapse(client: Client) -> None:
     assert (await ok(client, "GET", path))["loyalty_card"]["balance"] == 58
     activity = (await ok(client, "GET", f"{path}/activity"))["data"]
     assert [one["type"] for one in activity] == ["customer.voucher.loyalty_card.points_added"] * 3
-    assert activity[0]["data"]["data"]["balance"]["balance"] == 108
+    told = activity[0]["data"]["data"]
+    assert told["balance"]["balance"] == 108
+    assert (told["voucher"]["code"], told["campaign"]["id"]) == (card["code"], made["id"])
+    assert told["customer"]["source_id"] == "ada"
+    assert told["transaction"] == next(one for one in moved if one["id"] == told["transaction_id"])
 
 
 async def test_points_are_brought_from_other_cards(client: Client) -> None:
@@ -177,9 +181,21 @@ async def test_points_are_brought_from_other_cards(client: Client) -> None:
     (bucket,) = (await ok(client, "GET", f"{path}/points-expiration"))["data"]
     assert bucket["bucket"]["total_points"] == 25 and bucket["expires_at"].startswith("2090-05-31")
     moved = (await ok(client, "GET", f"{LOYALTIES}/{made['id']}/transactions?limit=50"))["data"]
-    outs = {one["id"] for one in moved if one["type"] == "POINTS_TRANSFER_OUT"}
-    ins = {one["related_transaction_id"] for one in moved if one["type"] == "POINTS_TRANSFER_IN"}
-    assert len(outs) == 2 and outs == ins
+    by_id = {one["id"]: one for one in moved if one["type"].startswith("POINTS_TRANSFER_")}
+    told = ("source_id", "reason", "source")
+    for one in by_id.values():
+        other = by_id[one["related_transaction_id"]]
+        assert other["related_transaction_id"] == one["id"] and other["type"] != one["type"]
+        assert [one[name] for name in told] == [other[name] for name in told]
+    assert sorted((one["source_id"], one["reason"]) for one in by_id.values()) == (
+        [("t-1", "present")] * 2 + [("t-2", None)] * 2
+    )
+    assert {name: got["loyalty_card"][name] for name in ("points", "subtracted_points")} == {
+        "points": 45,
+        "subtracted_points": 0,
+    }
+    gave = (await ok(client, "GET", f"{LOYALTIES}/members/{ada['code']}"))["loyalty_card"]
+    assert (gave["points"], gave["subtracted_points"], gave["balance"]) == (30, 25, 5)
     too_many = [
         {"code": ada["code"], "points": 5, "source_id": "x"},
         {"code": bob["code"], "points": 1, "source_id": "y"},

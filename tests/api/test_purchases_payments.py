@@ -211,3 +211,36 @@ async def test_a_canceled_order_gives_all_points_back_once(client: Client, run_j
     assert [amount for _, amount in await entries(client, payer.code)] == [1000, -333, 333]
     await payer.pay(order)
     assert (await payer.payments())[0]["status"] == "REJECTED"
+
+
+@pytest.mark.parametrize(
+    ("mode", "money", "points"),
+    [
+        ("REFUND_AMOUNT", [16, 17, 17], [1, 1, 1]),
+        ("REFUND_ALL", [50, 0, 0], [0, 0, 3]),
+        (None, [50, 0, 0], [0, 0, 0]),
+    ],
+)
+async def test_what_points_paid_is_not_owed_in_money(
+    client: Client, mode: str | None, money: list[int], points: list[int], run_jobs: Any
+) -> None:
+    """Three things of 1.00 in all 3.00, of which 3 points pay 2.50: the returns come to 0.50, not to 3.00."""
+    payer = await payer_of(client, 3, **worth("83.5", mode))
+    item = {"source_id": "thing", "related_object": "product", "price": 100, "quantity": 3}
+    order = await ok(
+        client, "POST", "/v1/orders", {"items": [item], "status": "PAID", "customer": {"source_id": "bob"}}
+    )
+    await payer.pay(order)
+    (paid,) = await payer.payments()
+    assert paid["details"]["payment"]["amount"] == 250
+    found = []
+    for _ in money:
+        before = await payer.points()
+        body = {"items": [{"index": 0, "quantity": 1}]}
+        told = await ok(client, "POST", f"/v1/orders/{order['id']}/returns", body)
+        await run_jobs()
+        assert told["refund"] + told["by_points"] == 100
+        found.append((told["refund"], await payer.points() - before))
+    assert found == list(zip(money, points, strict=True))
+    listed = await ok(client, "GET", f"/v1/orders/{order['id']}/returns")
+    assert [one["by_points"] for one in listed["data"]] == [100 - one for one in money]

@@ -4,6 +4,8 @@ from typing import Any
 
 import httpx
 
+from guerdon.verify import verify
+
 Client = Any  # tests/api/conftest.py has it
 
 
@@ -72,7 +74,9 @@ async def test_a_percentage_goes_with_the_goods(client: Client) -> None:
     assert refunds == [899, 899, 899]
 
 
-async def test_who_sends_the_bought_back_does_not_keep_the_free_one(client: Client) -> None:
+async def test_who_sends_the_bought_back_does_not_keep_the_free_one(
+    client: Client, database_url: str
+) -> None:
     """Two apples, one of them free from two on: who keeps one pays for it."""
     await code(
         client, "HALF", {"type": "PERCENT", "percent_off": 50},
@@ -81,6 +85,11 @@ async def test_who_sends_the_bought_back_does_not_keep_the_free_one(client: Clie
     order = (await bought(client, "HALF", items=[(1_000, 2)]))["order"]
     back = (await send_back(client, order["id"], {"index": 0, "quantity": 1})).json()
     assert back["refund"] == 0 and back["paid_after"] == 1_000
+    assert [one for one in await verify(database_url) if not one.holds] == [], "the code is still used"
+    rest = (await send_back(client, order["id"], {"index": 0, "quantity": 1})).json()
+    assert rest["refund"] == 1_000 and rest["order"]["status"] == "CANCELED"
+    assert (await client.get("/v1/vouchers/HALF")).json()["redemption"]["redeemed_quantity"] == 0
+    assert [one for one in await verify(database_url) if not one.holds] == []
 
 
 async def test_credits_go_back_to_the_card_they_came_from(client: Client) -> None:

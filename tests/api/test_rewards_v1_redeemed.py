@@ -93,6 +93,8 @@ async def test_partial_rollbacks_give_points_back_in_proportion_and_the_last_the
     path = f"{REDEMPTIONS}/{made['id']}/rollback"
     first = await ok(client, "POST", path, {"amount": 100})
     assert (first["amount"], first["reward"]["points"]) == (-3, 3) and await balance(client, card) == 993
+    listed = await ok(client, "GET", f"{REDEMPTIONS}/{first['id']}")
+    assert first["loyalty_card"] == listed["loyalty_card"] == {"points": -3}
     second = await ok(client, "POST", path, {"amount": 1})
     assert second["amount"] == 0 and await balance(client, card) == 993
     last = await ok(client, "POST", path)

@@ -132,7 +132,13 @@ def test_members_and_their_points(sdk: Sdk) -> None:
     # The SDK wants a text where a card is switched on, and nulls nowhere: its answer is read by hand.
     answer = sdk.loyalties.transfer_points_without_preload_content(campaign, bob.code, [gift])
     assert json.loads(answer.data)["loyalty_card"]["balance"] == 20
-    assert len(sdk.loyalties.list_loyalty_card_transactions(ada.code).data) == 3
+    out, *before = sdk.loyalties.list_loyalty_card_transactions(ada.code).data
+    assert len(before) == 2 and out.type == "POINTS_TRANSFER_OUT"
+    (come,) = sdk.loyalties.list_loyalty_card_transactions(bob.code).data
+    assert (out.related_transaction_id, come.related_transaction_id) == (come.id, out.id)
+    assert out.source_id == come.source_id is not None
+    assert out.details.destination_voucher.code == bob.code
+    assert come.details.source_voucher.loyalty_card.balance == 35
     assert sdk.loyalties.list_member_activity(ada.code, limit=10).data
     assert sdk.loyalties.list_member_activity1(campaign, ada.code, limit=10).data
 

@@ -79,6 +79,33 @@ def test_every_country_spells_its_numbers_in_its_own_ways(land: str) -> None:
     assert canonical_phone(wanted) == canonical_phone("00" + wanted[1:]) == wanted
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ('"ann.lee"@gmail.com', "annlee@gmail.com"),
+        ("ann\u200b.lee@gmail.com\u2060", "annlee@gmail.com"),
+        ("ann@bücher.example", "Ann@xn--bcher-kva.example"),
+    ],
+)
+def test_what_nobody_sees_makes_no_other_mailbox(one: str, other: str) -> None:
+    assert canonical_email(one) == canonical_email(other) is not None
+
+
+@pytest.mark.parametrize(
+    ("written", "land", "wanted"),
+    [
+        ("+48 (0) 601 234 567", None, "+48601234567"),
+        ("48601234567", None, "+48601234567"),
+        ("0048 601 234 567", "Poland", "+48601234567"),
+        ("٠٠٤٨٦٠١٢٣٤٥٦٧", None, "+48601234567"),
+        ("+39 06 6982", None, "+39066982"),
+        ("601234567", None, None),
+    ],
+)
+def test_a_number_is_one_however_it_is_written(written: str, land: str | None, wanted: str | None) -> None:
+    assert canonical_phone(written, land) == wanted
+
+
 def test_nothing_known_is_nobody() -> None:
     assert identities(None, None) == identities("", "12") == identities("no address", "+1") == frozenset()
 

@@ -8,7 +8,7 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-from api.conftest import Client
+from api.conftest import RESEAL, Client
 
 from guerdon.kit import db, jobs
 from guerdon.ledger.verify import audit
@@ -327,6 +327,7 @@ class Shop:
     async def expire(self) -> None:
         """All that lapses has lapsed, and the night looks after it."""
         await db.execute(self.pool, LAPSE, self.project_id)
+        await db.execute(self.pool, RESEAL, self.project_id)
         await db.execute(self.pool, "delete from nights where project_id = $1", self.project_id)
         await db.execute(
             self.pool, "delete from jobs where project_id = $1 and kind = 'night.run'", self.project_id

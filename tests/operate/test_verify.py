@@ -36,6 +36,13 @@ insert into vouchers (project_id, id, code, code_key, terms_id, quantity, type, 
 insert into cards (project_id, id, unit, head) values ('p', 'lc', 'd', decode(repeat('00', 32), 'hex'));
 """
 
+BOUGHT = """
+insert into card_entries (project_id, card_id, seq, id, type, amount, balance, total, parts, unit, cause_id, hash, created_at)
+    values ('p', 'lc', 1, 'bought', 'POINTS_REDEMPTION', -5, 0, 0, '[]', 'd', 'lrtx_1', '', now());
+insert into loyalty_purchases (project_id, id, program_id, member_id, card_id, reward_id, type, status, points, entry_id)
+    values ('p', 'lrtx_1', 'g', 'm', 'lc', 'w', 'PURCHASE', 'APPROVED', 5, 'bought');
+"""
+
 BREAKS = {
     "voucher-counter": "update vouchers set redeemed_quantity = 2",
     "voucher-limit": """
@@ -60,6 +67,35 @@ BREAKS = {
         insert into loyalty_tier_changes (project_id, id, program_id, member_id, card_id, structure_id, type, tier_to)
         values ('p', 'ltc', 'g', 'm', 'lc', 's', 'JOINED', 'gold')
     """,
+    "loyalty-members": MEMBER + "delete from loyalty_cards",
+    "loyalty-purchases": MEMBER + BOUGHT + "update loyalty_purchases set points = 6",
+    "loyalty-entries": MEMBER + BOUGHT + "update loyalty_purchases set entry_id = 'another'",
+    "loyalty-refunds": MEMBER + BOUGHT + "update loyalty_purchases set status = 'REFUNDED'",
+    "loyalty-activated": MEMBER
+    + """
+        insert into loyalty_pending (project_id, id, card_id, program_id, definition_id, member_id, points, type, status)
+        values ('p', 'lopp_1', 'lc', 'g', 'd', 'm', 5, 'PERIOD_BASED', 'ACTIVATED')
+    """,
+    "loyalty-stock": MEMBER
+    + """
+        alter table loyalty_assignments drop constraint loyalty_assignments_project_id_part_id_fkey;
+        alter table loyalty_assignments drop constraint loyalty_assignments_project_id_program_id_fkey;
+        insert into loyalty_assignments (project_id, program_id, part_id, kind, redeemed) values ('p', 'g', 'w', 'reward', 1)
+    """,
+    "order-returns": """
+        insert into order_returns (project_id, id, order_id, refund, paid_before, paid_after, method, items, given_back)
+        values ('p', 'ret_1', 'o', 0, 0, 0, 'IN_PROPORTION', '[]', '[{"rollback_id": "rr_1", "amount": 5}]')
+    """,
+    "loyalty-benefits": MEMBER
+    + """
+        insert into loyalty_benefits (project_id, id, program_id, member_id, benefit_id, rule_id, earning_id, cause_id, status, given)
+        values ('p', 'lbtx_1', 'g', 'm', 'b', 'r', 'e', 'o', 'APPROVED', '{"lot_id": "lopb_1", "amount": 5}')
+    """,
+    "card-sales-kept": """
+        insert into card_entries (project_id, card_id, seq, id, type, amount, balance, total, parts, unit, order_id, hash, created_at)
+        values ('p', 'a', 1, 'sold', 'CREDITS_ADDITION', 5, 5, 5, '[]', 'credits', 'o', '', now())
+    """,
+    "card-pins": "insert into card_pins (project_id, card_id, salt, hash) values ('p', 'a card', '', '')",
     "card-sales": """
         insert into card_sales (project_id, card_id, order_id, amount, lot_id, entry_id)
         values ('p', 'a card', 'o', 5, 'no lot', 'no entry')
@@ -155,6 +191,37 @@ OTHERWISE = [
         """,
     ),
     ("idempotency-answer", "update idempotency_keys set order_of = 'gone'"),
+    ("loyalty-purchases", MEMBER + BOUGHT + "delete from loyalty_purchases"),
+    (
+        "loyalty-purchases",
+        MEMBER + BOUGHT + "update card_entries set cause_id = 'lotx_1'; delete from loyalty_purchases",
+    ),
+    ("loyalty-entries", MEMBER + BOUGHT + "update loyalty_purchases set member_id = 'another'"),
+    (
+        "loyalty-benefits",
+        """
+        insert into card_entries (project_id, card_id, seq, id, type, amount, balance, total, parts, unit, cause_id, hash, created_at)
+        values ('p', 'a', 1, 'given', 'POINTS_ADDITION', 5, 5, 5, '[]', 'd', 'lbtx_1', '', now())
+        """,
+    ),
+    (
+        "referral-rewards",
+        """
+        insert into card_entries (project_id, card_id, seq, id, type, amount, balance, total, parts, unit, cause_id, hash, created_at)
+        values ('p', 'a', 1, 'given', 'CREDITS_ADDITION', 5, 5, 5, '[]', 'credits', 'rfw_1', '', now())
+        """,
+    ),
+    (
+        "order-returns",
+        """
+        insert into card_entries (project_id, card_id, seq, id, type, amount, balance, total, parts, unit, cause_id, hash, created_at)
+        values ('p', 'a', 1, 'gone', 'CREDITS_REMOVAL', -5, 0, 0, '[]', 'credits', 'ret_1', '', now())
+        """,
+    ),
+    (
+        "card-pins",
+        "insert into cards (project_id, id, unit, head, pinned) values ('p', 'c', 'd', decode(repeat('00', 32), 'hex'), true)",
+    ),
 ]
 
 

@@ -75,6 +75,8 @@ async def found(dsn: str, **how: Any) -> list[dict[str, Any]]:
 async def test_sound_cards_are_sound(fresh_database_url: str, owner: asyncpg.Connection) -> None:
     assert await found(fresh_database_url) == []
     assert await owner.fetchval("select count(*) from card_entries") == 11
+    # what the application seals with, and what the migration sealed older lots with
+    assert await owner.fetchval("select bool_and(seal = lot_seal(l)) from card_lots l") is True
 
 
 ENTRY_COLUMNS = {
@@ -137,6 +139,7 @@ CARD_EDITS = {
     "expired": "expired = expired + 1, removed = removed - 1",
     "removed": "removed = removed + 1, cashed_out = cashed_out - 1",
     "transferred": "transferred = transferred + 1, removed = removed + 1",
+    "received": "received = received + 1",
     "cashed_out": "cashed_out = cashed_out + 1, transferred = transferred + 1",
     "unit": "unit = 'camp_9'",
     "campaign_id": "campaign_id = 'camp_9'",
@@ -162,6 +165,10 @@ LOT_EDITS = {
     "created_at": "created_at = created_at - interval '1 second'",
     "entry_id": "entry_id = 'vtx_a2'",
     "id": "id = 'lopb_zz'",
+    "starts_at": "starts_at = now()",
+    "expires_at": "expires_at = now()",
+    "parent": "parent = 'lopb_a2'",
+    "seal": "seal = null",
 }
 
 

@@ -20,7 +20,7 @@ TENANT_TABLES = {
     "product_collections", "segments", "segment_members", "validation_rules", "validation_rule_assignments",
     "promotion_tiers", "promotion_stacks", "tallies", "tally_epochs", "session_holds", "campaign_validations",
     "cards", "card_lots", "card_entries", "card_notes", "order_returns", "card_pins",
-    "card_pin_tries", "card_sales",
+    "card_pin_tries", "card_sales", "card_lot_rules",
     "exports", "export_files", "publications", "publication_vouchers", "custom_event_schemas", "custom_events",
     "loyalty_programs", "loyalty_parts", "loyalty_tiers", "loyalty_assignments", "loyalty_members", "loyalty_cards",
     "loyalty_pending", "loyalty_earnings", "loyalty_tier_changes", "loyalty_purchases",

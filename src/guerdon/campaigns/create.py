@@ -37,7 +37,7 @@ from guerdon.vouchers.issue import add_to_campaign
 from guerdon.vouchers.requests import VoucherInCampaign
 from guerdon.vouchers.store import insert_terms
 from guerdon.vouchers.terms import merge
-from guerdon.vouchers.value import kind_of, no_pin, type_of, value_of
+from guerdon.vouchers.value import kind_of, must_last, no_pin, type_of, value_of
 
 
 async def create(call: Call, data: CampaignIn) -> Campaign:
@@ -60,6 +60,7 @@ async def create(call: Call, data: CampaignIn) -> Campaign:
     count = _count(data, voucher)
     check_room(config, count, "voucher.code_config", case_sensitive=call.caller.case_sensitive_codes)
     new = _with_codes(call, data, campaign_type, voucher, config, count)
+    await must_last(call.db, new.body)
     campaign_id = await _insert(call, data, new)
     made = await begin(call, told_of(campaign_id, new)) if campaign_type == "LOYALTY_PROGRAM" else []
     if count == 1:

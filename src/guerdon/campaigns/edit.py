@@ -28,7 +28,7 @@ from guerdon.vouchers.requests import VoucherInCampaign
 from guerdon.vouchers.shape import Voucher
 from guerdon.vouchers.store import insert_terms
 from guerdon.vouchers.terms import LimitIn, merge, quantity_of
-from guerdon.vouchers.value import is_on_sale, kind_of, no_pin, type_of, value_of
+from guerdon.vouchers.value import is_on_sale, kind_of, must_last, no_pin, type_of, value_of
 
 
 async def find_locked(call: Call, campaign: str) -> CampaignRow:
@@ -229,6 +229,7 @@ async def add_codes(call: Call, campaign: str, data: VoucherInCampaign, count: i
             "No codes can be generated for a STANDALONE campaign; POST /v1/vouchers adds one that you choose."
         )
         raise ApiError(400, "invalid_campaign", "Invalid campaign", details)
+    await _must_last(call, row, data)
     own = data.code_config is not None
     config = read_config(data.code_config if own else row.voucher.get("code_config"))
     if count == 1:
@@ -244,6 +245,7 @@ async def add_codes(call: Call, campaign: str, data: VoucherInCampaign, count: i
     )
     if data.says_terms() or data.gift is not None or data.loyalty_card is not None:
         body = merge(row.body, data, call.caller.zone, discount=data.discount, limit=data.redemption)
+        await must_last(call.db, body)
         body = await settle(call.db, call.project_id, data, body)
         if data.gift is not None or data.loyalty_card is not None:
             no_pin(data.gift, "")
@@ -254,9 +256,18 @@ async def add_codes(call: Call, campaign: str, data: VoucherInCampaign, count: i
     return await enqueue_codes(call, batch, config, count)
 
 
+async def _must_last(call: Call, row: CampaignRow, data: VoucherInCampaign) -> None:
+    """Raise `ApiError` 400 for cards of a campaign that is over, unless they get an end of their own or with their
+    publication.
+    """
+    if data.expiration_date is UNSET and row.activity_duration_after_publishing is None:
+        await must_last(call.db, row.body)
+
+
 async def add_code(call: Call, campaign: str, code: str, data: VoucherInCampaign) -> Voucher:
     """Make one chosen code for a campaign. Raises `ApiError` 400, 404, 409 when it is taken."""
     row = await find_locked(call, campaign)
     check_codes(row)
+    await _must_last(call, row, data)
     config = read_config(row.voucher.get("code_config"))
     return await add_to_campaign(call, row.id, row.body, data, code, config)

@@ -10,7 +10,10 @@ from guerdon.kit import db
 from guerdon.kit.ids import new_id, new_ids
 
 EARN, EARN_AGAIN, LEAVE = "loyalty.earn", "loyalty.earn_again", "loyalty.leave"
-UNPAY, UNGIVE = "loyalty.unpay", "loyalty.ungive"
+UNPAY, UNGIVE, FOLLOW = "loyalty.unpay", "loyalty.ungive", "loyalty.follow"
+
+AT_ONCE = 20
+"""So many customers a job, since jobs are done many together."""
 
 TELL = """
     insert into jobs (project_id, id, kind, payload)
@@ -60,6 +63,21 @@ TELL_CARD_GONE = """
 """
 
 
+# Members of programs with tiers for that segment.
+TELL_STANDING = """
+    insert into jobs (project_id, id, kind, payload)
+    select $1, $2, $3, jsonb_build_object('cards', jsonb_agg(c.id order by c.id), 'spent', '[]'::jsonb)
+    from loyalty_members m join loyalty_cards c on c.project_id = $1 and c.member_id = m.id
+    where m.project_id = $1 and m.customer_id = any($4) and m.status <> 'DELETED' and exists (
+        select from loyalty_assignments a
+        join loyalty_tiers t on t.project_id = $1 and t.structure_id = a.part_id
+        where a.project_id = $1 and a.program_id = m.program_id and a.kind = 'tier_structure'
+          and t.body #>> '{qualification_rules,segment,id}' = $5
+    )
+    having count(*) > 0
+"""
+
+
 async def tell(conn: db.Db, project_id: str, happened: Sequence[Mapping[str, Any]]) -> None:
     """Have rules look at what happened, if there is a program that has any.
 
@@ -94,3 +112,10 @@ async def tell_left(conn: db.Db, project_id: str, customer_id: str) -> None:
 async def tell_card_gone(conn: db.Db, project_id: str, card_id: str) -> None:
     """Have the member whose card is deleted leave the program."""
     await db.execute(conn, TELL_CARD_GONE, project_id, new_id("job"), LEAVE, card_id)
+
+
+async def tell_standing(conn: db.Db, project_id: str, customer_ids: Sequence[str], segment_id: str) -> None:
+    """Have tiers decided anew that are for the customers of a segment, which these entered or left."""
+    for start in range(0, len(customer_ids), AT_ONCE):
+        some = list(customer_ids[start : start + AT_ONCE])
+        await db.execute(conn, TELL_STANDING, project_id, new_id("job"), FOLLOW, some, segment_id)

@@ -99,12 +99,14 @@ def first_refusal(redeemable: Redeemable, now: datetime, zone: ZoneInfo, trace: 
     if not found or terms is None:
         kind = "voucher" if redeemable.object == "voucher" else "promotion tier"
         return Reason.NOT_FOUND, f"This project has no {kind} {redeemable.id!r}"
+    unsold = redeemable.card is not None and not redeemable.card.sold
     if trace is not None:
         name = "voucher_active" if redeemable.object == "voucher" else "promotion_active"
-        note_check(trace, name, True, redeemable.active, redeemable.active)
+        active = redeemable.active and not unsold
+        note_check(trace, name, True, active, active)
+    if unsold:
+        return Reason.VOUCHER_DISABLED, f"{redeemable.id} was never sold: nothing is on it yet"
     if not redeemable.active:
-        if redeemable.card is not None and not redeemable.card.sold:
-            return Reason.VOUCHER_DISABLED, f"{redeemable.id} was never sold: nothing is on it yet"
         return _said(redeemable, Reason.VOUCHER_DISABLED)
     if trace is not None:
         note_check(trace, "campaign_active", True, redeemable.campaign_active, redeemable.campaign_active)

@@ -7,7 +7,8 @@ units, or points. The card changes in place; whoever recorded its entries can te
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Final, Literal
 
 from msgspec import Struct, field
@@ -40,6 +41,8 @@ DEBT: Final = "debt"
 """Where an entry names lots: what the card owes, for example points spent whose purchase was given back."""
 
 GENESIS: Final = b"\0" * 32
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
 MAX_BALANCE: Final = 2**53 - 1
 
 
@@ -79,7 +82,8 @@ class Entry(Struct, gc=False, kw_only=True):
     """One movement. ``amount`` is signed as the card sees it; ``balance`` is the card's after it, ``total`` what it
     would be had nothing ever been redeemed.
 
-    ``related_id`` is the entry that this one answers: what a refund gives back, the other side of a transfer.
+    ``related_id`` is the entry that this one answers: what a refund gives back, the other side of a transfer (of an
+    entry out the first one in, where its points came from more than one lot).
     """
 
     id: str
@@ -123,7 +127,8 @@ class TooMuch(Exception):
 
 
 class Card(Struct, gc=False, kw_only=True):
-    """A card under lock. ``balance`` = what its lots hold − ``debt``; the sums by account add up to it.
+    """A card under lock. ``balance`` = what its lots hold − ``debt``; the sums by account add up to it. Of what was
+    ``transferred``, in all, ``received`` came to the card.
 
     ``seq`` and ``head`` are the number and the hash of its last entry. Where ``reach`` is a number, not all of its lots
     are here but the first to be spent that hold so much, which is then all that may be taken.
@@ -141,6 +146,7 @@ class Card(Struct, gc=False, kw_only=True):
     expired: int = 0
     removed: int = 0
     transferred: int = 0
+    received: int = 0
     cashed_out: int = 0
     lots: dict[str, Lot] = field(default_factory=dict)
     reach: int | None = None
@@ -183,9 +189,13 @@ def spend(
     *,
     order: SpendOrder = "SOONEST_EXPIRING",
     why: Why = NO_REASON,
+    open_at: datetime | None = None,
 ) -> Entry:
-    """Take ``amount`` from the lots that are open, in the order of the policy. Raises `NotEnough`."""
-    return _enter(card, entry_id, type, -amount, _take(card, amount, now, order), now, why)
+    """Take ``amount`` from the lots that are open, in the order of the policy. Raises `NotEnough`.
+
+    ``open_at`` is another instant than ``now`` to go by: points can be had until they are taken off.
+    """
+    return _enter(card, entry_id, type, -amount, _take(card, amount, open_at or now, order), now, why)
 
 
 def give_back(
@@ -291,9 +301,12 @@ def transfer(
     assert giver.id != taker.id and giver.unit == taker.unit
     if taker.balance + amount > MAX_BALANCE:
         raise TooMuch
-    out = spend(giver, types[0], amount, now, out_id, order=order, why=why)
+    coming = iter(ids)
+    first = next(coming, ("", ""))  # without lots there are no ids, and nothing to spend
+    there = Why(first[0], why.redemption_id, why.order_id, why.cause_id)
+    out = spend(giver, types[0], amount, now, out_id, order=order, why=there)
     entries = [out]
-    for part, names in zip(out.parts, ids, strict=False):
+    for part, names in zip(out.parts, (first, *islice(coming, len(out.parts) - 1)), strict=True):
         lot = giver.lots[part.lot]
         because = Why(out.id, why.redemption_id, why.order_id, why.cause_id)
         entries.append(
@@ -316,6 +329,17 @@ def chained(entry: Entry, before: bytes) -> bytes:
     return hashlib.sha256(before + encode(said)).digest()
 
 
+def sealed(card_id: str, lot: Lot) -> bytes:
+    """The hash of what a lot says of itself, apart from what is left in it: when it begins and ends, and whence it is.
+
+    The entries do not tell that, and points that slide with activity end later than they did when they were granted.
+    """
+    instants = (lot.created_at, lot.starts_at, lot.expires_at)
+    moments = ["-" if at is None else str((at - _EPOCH) // _MICROSECOND) for at in instants]
+    said = (card_id, lot.id, str(lot.granted), *moments, lot.entry_id or "-", lot.parent or "-")
+    return hashlib.sha256("|".join(said).encode()).digest()
+
+
 def _enter(
     card: Card, entry_id: str, type: str, amount: int, parts: tuple[Part, ...], now: datetime, why: Why
 ) -> Entry:
@@ -323,11 +347,13 @@ def _enter(
     card.balance += amount
     outwards = counter not in ("issued", "refunded", "transferred")
     setattr(card, counter, getattr(card, counter) + (-amount if outwards else amount))
+    if counter == "transferred" and amount > 0:
+        card.received += amount
     card.seq += 1
     entry = Entry(
         id=entry_id, card_id=card.id, seq=card.seq, type=type, amount=amount, balance=card.balance,
-        total=card.balance + card.redeemed - card.refunded, parts=parts, at=now, hash=b"", related_id=why.related_id, redemption_id=why.redemption_id, order_id=why.order_id,
-        cause_id=why.cause_id,
+        total=card.balance + card.redeemed - card.refunded, parts=parts, at=now, hash=b"",
+        related_id=why.related_id, redemption_id=why.redemption_id, order_id=why.order_id, cause_id=why.cause_id,
     )  # fmt: skip
     entry.hash = card.head = chained(entry, card.head)
     return entry

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 from msgspec.structs import replace
 
+from guerdon.engine.opening import end_of_day
 from guerdon.engine.periods import local_day
 from guerdon.engine.tier import MemberPoints, Standing, TierStructure
 from guerdon.engine.tiering import tier_at
@@ -70,11 +71,15 @@ def progress(
 def _risks(
     structure: TierStructure, standing: Standing, points: MemberPoints, now: datetime, zone: ZoneInfo
 ) -> tuple[Risk, ...]:
+    if standing.tier_id is None:
+        return ()
     at = now
     for _ in range(MOST_STEPS):
         ruling = tier_at(structure, standing, later(structure, points, now, at, zone), at, zone)
         if ruling.change is not None and ruling.change.event in ("downgraded", "left"):
             left = ruling.change.event == "left"
+            if at == now:  # the night sees to it
+                at = end_of_day(local_day(now, zone), zone)
             return (Risk("TIER_LEFT" if left else "TIER_DOWNGRADE", at, ruling.change.tier_to),)
         if ruling.recheck_at is None:
             return ()

@@ -57,6 +57,18 @@ FORGET_NOTES = """
     where n.project_id = $1 and e.project_id = $1 and e.id = n.entry_id
       and (e.card_id = any($2) or e.redemption_id = any($3))
 """
+# What was said of a transfer is said on both sides.
+FORGET_GIFTS = """
+    with other as (
+        select o.related_id as id from card_entries o
+        where o.project_id = $1 and o.card_id = any($2) and o.type = 'POINTS_TRANSFER_IN'
+        union
+        select e.id from card_entries o
+        join card_entries e on e.project_id = $1 and e.type = 'POINTS_TRANSFER_IN' and e.related_id = o.id
+        where o.project_id = $1 and o.card_id = any($2) and o.type = 'POINTS_TRANSFER_OUT'
+    )
+    delete from card_notes n using other where n.project_id = $1 and n.entry_id = other.id
+"""
 
 FORGET_MEMBERS = """
     update loyalty_members set metadata = '{}' where project_id = $1 and customer_id = $2
@@ -146,6 +158,7 @@ async def forget_codes(
     ids = [row["id"] for row in await db.records(conn, CODES, project_id, customer_id)]
     await db.execute(conn, FORGET_CODES, project_id, ids)
     await db.execute(conn, FORGET_NOTES, project_id, ids, list(redemption_ids))
+    await db.execute(conn, FORGET_GIFTS, project_id, ids)
     return ids
 
 

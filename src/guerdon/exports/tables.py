@@ -337,16 +337,27 @@ TRANSACTION = Table(
         "created_at": "e.created_at",
         "details": """jsonb_strip_nulls(jsonb_build_object(
             'balance', jsonb_build_object(
-                'type', case e.unit when 'credits' then 'gift_voucher' else 'loyalty_card' end, 'total', e.total,
-                'object', 'balance', case e.unit when 'credits' then 'amount' else 'points' end, e.amount, 'balance',
-                e.balance, 'related_object', jsonb_build_object('id', e.card_id, 'type', 'voucher')),
-            'order', case when e.order_id is not null then jsonb_build_object('id', e.order_id) end,
-            case when e.redemption_id like 'rr%' then 'rollback' else 'redemption' end,
-            case when e.redemption_id is not null then jsonb_build_object('id', e.redemption_id) end))""",
+                'type', case e.unit when 'credits' then 'gift_voucher' else 'loyalty_card' end,
+                'total', greatest(e.total, 0), 'object', 'balance',
+                case e.unit when 'credits' then 'amount' else 'points' end, e.amount, 'balance', e.balance,
+                'operation_type', case when e.type in ('CREDITS_ADDITION', 'CREDITS_REMOVAL', 'POINTS_ADDITION',
+                    'POINTS_REMOVAL', 'CREDITS_CASH_OUT') then 'MANUAL' else 'AUTOMATIC' end,
+                'related_object', jsonb_build_object('id', e.card_id, 'type', 'voucher')),
+            'order', case when e.order_id is not null
+                then jsonb_build_object('id', e.order_id, 'source_id', o.source_id) end,
+            'redemption', case when e.redemption_id is not null then jsonb_build_object('id', e.redemption_id) end,
+            'rollback', case when e.redemption_id is not null and e.cause_id ~ '^rr_'
+                then jsonb_build_object('id', e.cause_id) end,
+            'earning_rule', case when e.cause_id ~ '^lern_' then jsonb_build_object('id', substr(e.cause_id, 2),
+                'source', jsonb_build_object('banner', coalesce(r.body #>> '{v1,source,banner}', ''))) end))""",
     },
     defaults=("id", "type", "source_id", "reason", "source", "balance", "amount", "created_at"),
     source="card_entries e",
-    joins={"n": "left join card_notes n on n.project_id = $1 and n.entry_id = e.id"},
+    joins={
+        "n": "left join card_notes n on n.project_id = $1 and n.entry_id = e.id",
+        "o": "left join orders o on o.project_id = $1 and o.id = e.order_id",
+        "r": "left join loyalty_parts r on r.project_id = $1 and r.id = e.cause_id",
+    },
     where="e.project_id = $1",
     id="(e.card_id || lpad(e.seq::text, 19, '0'))",  # entries of one instant in the order they were made
     created="e.created_at",

@@ -136,6 +136,7 @@ def _handler(route: Route, reads: dict[str, Callable[..., Any]]) -> HTTPRouteHan
         security=SECURITY[route.access],
         responses=({} if route.access == "public" else PROBLEMS) | _also(route),
         signature_namespace={},
+        opt={"decode": decode},
     )(wrapped)
 
 
@@ -322,7 +323,7 @@ class File(Stream):
 def _on_error(request: Request, error: Exception) -> Response[bytes]:
     call: Call | None = request.scope.get("call")  # type: ignore[assignment]
     request_id = call.request_id if call else str(request.scope.get("request_id", ""))
-    api_error = as_api_error(error, request_id)
+    api_error = as_api_error(_in_body(request, call, error), request_id)
     body = ENCODER.encode(api_error.body(request_id, request.scope["path"]))
     return Response(
         body,
@@ -330,6 +331,18 @@ def _on_error(request: Request, error: Exception) -> Response[bytes]:
         headers=api_error.headers,
         media_type=problem_type(request.headers.get("accept", "")),
     )
+
+
+def _in_body(request: Request, call: Call | None, error: Exception) -> Exception:
+    """The error of our own decoder where the payload is at fault: it names the place in lists and in choices too."""
+    handler = request.scope.get("route_handler")
+    decode = None if handler is None else handler.opt.get("decode")
+    if isinstance(error, ValidationException) and call is not None and call.body and decode is not None:
+        try:
+            decode(call.body)
+        except msgspec.ValidationError as ours:
+            return ours
+    return error
 
 
 def problem_type(accept: str) -> str:

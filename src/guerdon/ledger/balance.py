@@ -12,6 +12,7 @@ from guerdon.kit.errors import ApiError, Fault, invalid_payload, not_found
 from guerdon.kit.outbox import Event
 from guerdon.ledger.book import Note, entry_ids
 from guerdon.ledger.desk import Moment, carry_out
+from guerdon.ledger.sales import must_be_sold
 from guerdon.ledger.transactions import Ref
 
 Signed = Annotated[int, Meta(ge=-(2**53) + 1, le=2**53 - 1)]
@@ -30,7 +31,9 @@ class BalanceIn(Struct, kw_only=True):
 
 
 class BalanceOut(Struct, kw_only=True):
-    """What was moved and what is there now; `total` is what would be, had nothing been redeemed."""
+    """What was moved and what is there now; `total` is what came onto the card less what was taken off it
+    other than by redemptions, so what would be there had nothing been redeemed; at least 0, whatever the card owes.
+    """
 
     amount: int
     total: int
@@ -51,7 +54,8 @@ class Dates(Struct):
 async def change_balance(call: Call, card_id: str, data: BalanceIn, holder_id: str | None = None) -> Reply:
     """Add to a card or take from it, under the desk. `holder_id` is the customer whose activity tells it.
 
-    Raises `ApiError` 400 `invalid_amount` for nothing or more than there is, `invalid_expiration_date`.
+    Raises `ApiError` 400 `invalid_amount` for nothing or more than there is, `invalid_expiration_date`,
+    `voucher_disabled` for a card that nobody bought.
     """
     if data.amount == 0:
         raise _invalid_amount("is 0: nothing would move")
@@ -93,6 +97,7 @@ def _decide(
     card = moment.book.cards.get(card_id)
     if card is None:
         raise not_found("card", card_id)
+    must_be_sold(moment.book, card_id)
     unit = "CREDITS" if card.unit == "credits" else "POINTS"
     ids = entry_ids()[0]
     try:
@@ -105,6 +110,8 @@ def _decide(
                 card, f"{unit}_ADDITION", amount, moment.now, ids,
                 starts_at=dates.starts_at, expires_at=dates.expires_at,
             )  # fmt: skip
+            if dates.expires_at is not None and unit == "POINTS":
+                moment.book.end_apart(entry)
         else:
             order = moment.book.order_of(card_id)
             moment.book.check_free(card, -amount, moment.now)
@@ -119,7 +126,7 @@ def _decide(
     _tell(moment, card, holder_id, entry.id, amount)
     return BalanceOut(
         amount=amount,
-        total=entry.total,
+        total=max(0, entry.total),
         balance=card.balance,
         type="gift_voucher" if unit == "CREDITS" else "loyalty_card",
         related_object=Ref(card_id, type="voucher"),

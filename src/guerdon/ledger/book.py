@@ -10,15 +10,16 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct, field
+from msgspec.structs import replace
 
-from guerdon.engine.ledger import Card, Entry, Lot, NotEnough, Part, SpendOrder
+from guerdon.engine.ledger import Card, Entry, Lot, NotEnough, Part, SpendOrder, sealed
 from guerdon.kit import db
 from guerdon.kit.ids import new_id
 from guerdon.kit.jobs import enqueue
 
 LOOK = """
     select c.id, c.unit, c.campaign_id, c.balance, c.debt, c.seq, c.head, c.issued, c.redeemed, c.refunded, c.expired,
-           c.removed, c.transferred, c.cashed_out, c.pinned, k.options ->> 'spend_order' as spend_order
+           c.removed, c.transferred, c.received, c.cashed_out, c.pinned, c.sale, k.options ->> 'spend_order' as spend_order
     from unnest($2::text[]) as w (id) join cards c on c.project_id = $1 and c.id = w.id
     left join campaigns k on k.project_id = $1 and k.id = c.campaign_id
     order by c.id
@@ -66,10 +67,12 @@ WRITE_CARDS = """
     update cards c
     set balance = t.balance, debt = t.debt, seq = t.seq, head = t.head, issued = t.issued, redeemed = t.redeemed,
         refunded = t.refunded, expired = t.expired, removed = t.removed, transferred = t.transferred,
-        cashed_out = t.cashed_out
+        received = t.received, cashed_out = t.cashed_out
     from unnest($2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bytea[], $7::bigint[], $8::bigint[],
-                $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[])
-        as t (id, balance, debt, seq, head, issued, redeemed, refunded, expired, removed, transferred, cashed_out)
+                $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[],
+                $14::bigint[])
+        as t (id, balance, debt, seq, head, issued, redeemed, refunded, expired, removed, transferred, received,
+              cashed_out)
     where c.project_id = $1 and c.id = t.id
 """
 
@@ -81,10 +84,12 @@ WRITE_LOTS = """
 
 CARD_COLUMNS = (
     "project_id", "id", "unit", "campaign_id", "balance", "debt", "seq", "head", "issued", "redeemed", "refunded",
-    "expired", "removed", "transferred", "cashed_out", "opened_at",
+    "expired", "removed", "transferred", "received", "cashed_out", "opened_at", "sale",
 )  # fmt: skip
+OWN_END_COLUMNS = ("project_id", "card_id", "lot_id", "rule")
 LOT_COLUMNS = (
     "project_id", "card_id", "id", "granted", "remaining", "created_at", "starts_at", "expires_at", "entry_id", "parent",
+    "seal",
 )  # fmt: skip
 ENTRY_COLUMNS = (
     "project_id", "card_id", "seq", "id", "type", "amount", "balance", "total", "parts", "related_id", "redemption_id", "order_id",
@@ -107,7 +112,9 @@ class Note(Struct, gc=False):
 
 class Book(Struct):
     """Cards by id, and what was done to them since they were read. `campaigns` are those of the cards, `pinned` the
-    cards that have a PIN, `kept` what sessions keep of cards where that was asked, `orders` in which order their lots are spent where the campaign says so.
+    cards that have a PIN, `sales` whether those that are made to be sold later were (AWAITED, SOLD, VOIDED), `kept` what
+    sessions keep of cards where that was asked, `orders` in which order their lots are spent where the campaign says so,
+    `own_ends` the cards and lots that do not end by their card's rule, with the rule that they end by instead.
     """
 
     cards: dict[str, Card] = field(default_factory=dict)
@@ -115,10 +122,12 @@ class Book(Struct):
     entries: list[Entry] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     pinned: set[str] = field(default_factory=set)
+    sales: dict[str, str] = field(default_factory=dict)
     orders: dict[str, SpendOrder] = field(default_factory=dict)
     opened: set[str] = field(default_factory=set)
     seen_lots: dict[str, int] = field(default_factory=dict)
     kept: dict[str, int] = field(default_factory=dict)
+    own_ends: list[tuple[str, str, Any]] = field(default_factory=list)
 
     def check_free(self, card: Card, asked: int, now: datetime) -> None:
         """Raise `NotEnough` where a card has not so much beside what sessions keep of it."""
@@ -134,17 +143,25 @@ class Book(Struct):
         self.opened.add(card_id)
         return card
 
+    def await_sale(self, card_id: str) -> None:
+        """Note of a new card that it is worth nothing until somebody buys it."""
+        assert card_id in self.opened
+        self.sales[card_id] = "AWAITED"
+
     def order_of(self, card_id: str) -> SpendOrder:
         """In which order a card's lots are spent."""
         return self.orders.get(card_id, "SOONEST_EXPIRING")
 
+    def end_apart(self, entry: Entry, rule: Any = None) -> None:
+        """Note of what an entry grants that it ends by a rule of its own (plain values), or without one on its day."""
+        self.own_ends.append((entry.card_id, entry.parts[0].lot, rule))
+
     def enter(self, entries: Iterable[Entry | None], note: Note | None = None) -> None:
-        """Keep entries to be written; `note` is about the first of them."""
+        """Keep entries to be written; `note` is about each of them."""
         made = [entry for entry in entries if entry is not None]
         self.entries.extend(made)
-        if made and note is not None:
-            note.entry_id = made[0].id
-            self.notes.append(note)
+        if note is not None:
+            self.notes.extend(replace(note, entry_id=entry.id) for entry in made)
 
 
 def entry_ids(lots: int = 1) -> list[tuple[str, str]]:
@@ -189,6 +206,8 @@ async def add_cards(conn: db.Db, project_id: str, book: Book, ids: Collection[st
         book.campaigns[card["id"]] = card.pop("campaign_id")
         if card.pop("pinned"):
             book.pinned.add(card["id"])
+        if (sale := card.pop("sale")) is not None:
+            book.sales[card["id"]] = sale
         if (order := card.pop("spend_order")) is not None:
             book.orders[card["id"]] = order
         book.cards[card["id"]] = Card(**card)
@@ -264,7 +283,10 @@ async def write(conn: db.Conn, project_id: str, book: Book, now: datetime, *, fo
     touched = {entry.card_id for entry in book.entries}
     opened = [card for name, card in sorted(book.cards.items()) if name in book.opened]
     if opened:
-        rows = [(project_id, c.id, c.unit, book.campaigns[c.id], *_sums(c), now) for c in opened]
+        rows = [
+            (project_id, c.id, c.unit, book.campaigns[c.id], *_sums(c), now, book.sales.get(c.id))
+            for c in opened
+        ]
         await db.insert(conn, "cards", CARD_COLUMNS, rows)
     changed = [card for name, card in sorted(book.cards.items()) if name in touched - book.opened]
     if changed:
@@ -280,6 +302,11 @@ async def write(conn: db.Conn, project_id: str, book: Book, now: datetime, *, fo
         for e in book.entries
     ]  # fmt: skip
     await db.insert(conn, "card_entries", ENTRY_COLUMNS, rows)
+    if book.own_ends:
+        await db.insert(
+            conn, "card_lot_rules", OWN_END_COLUMNS, [(project_id, *one) for one in book.own_ends]
+        )
+        book.own_ends.clear()
     if follow:
         await _follow(conn, project_id, book, now)
     if book.notes:
@@ -315,7 +342,7 @@ def _ended(book: Book, entry: Entry, now: datetime) -> bool:
 def _sums(card: Card) -> tuple[int | bytes, ...]:
     return (
         card.balance, card.debt, card.seq, card.head, card.issued, card.redeemed, card.refunded, card.expired,
-        card.removed, card.transferred, card.cashed_out,
+        card.removed, card.transferred, card.received, card.cashed_out,
     )  # fmt: skip
 
 
@@ -329,7 +356,7 @@ async def _write_lots(conn: db.Conn, project_id: str, cards: list[Card], book: B
                 new.append(
                     (
                         project_id, card.id, lot.id, lot.granted, lot.remaining, lot.created_at, lot.starts_at,
-                        lot.expires_at, lot.entry_id, lot.parent,
+                        lot.expires_at, lot.entry_id, lot.parent, sealed(card.id, lot),
                     )
                 )  # fmt: skip
             elif before != lot.remaining:

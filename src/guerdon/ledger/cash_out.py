@@ -1,5 +1,7 @@
 """Paying out what is on a gift card, and telling its holder what is on it."""
 
+from collections.abc import Callable
+from datetime import datetime
 from typing import Annotated
 
 from msgspec import Meta, Struct
@@ -14,6 +16,7 @@ from guerdon.ledger.balance import BalanceOut
 from guerdon.ledger.book import Note
 from guerdon.ledger.desk import Moment, PinAsk, carry_out
 from guerdon.ledger.pins import GivenPin
+from guerdon.ledger.sales import must_be_sold
 from guerdon.ledger.transactions import Ref
 
 
@@ -70,8 +73,10 @@ class BalanceSeen(Struct, kw_only=True):
     next_expiration_amount: int | None = None
 
 
-async def look_up(call: Call, card_id: str, data: LookUpIn) -> Reply:
-    """What is on a card. Raises `ApiError` 400 `invalid_pin`, 429."""
+async def look_up(call: Call, card_id: str, data: LookUpIn, usable: Callable[[datetime], bool]) -> Reply:
+    """What is on a card; nothing is available of one that is not `usable` at the instant. Raises `ApiError` 400
+    `invalid_pin`, 429.
+    """
 
     def decide(moment: Moment) -> BalanceSeen:
         card = moment.book.cards.get(card_id)
@@ -79,11 +84,12 @@ async def look_up(call: Call, card_id: str, data: LookUpIn) -> Reply:
             raise not_found("card", card_id)
         lots = [lot for lot in card.lots.values() if lot.expires_at is not None and lot.open(moment.now)]
         ends = min((lot.expires_at for lot in lots if lot.expires_at is not None), default=None)
+        free = max(0, card.available(moment.now) - moment.book.kept.get(card_id, 0))
         lapsing = sum(lot.remaining for lot in lots if lot.expires_at == ends)
         return BalanceSeen(
             voucher_id=card_id,
             balance=card.balance,
-            available=max(0, card.available(moment.now) - moment.book.kept.get(card_id, 0)),
+            available=free if usable(moment.now) else 0,
             next_expiration_date=None if ends is None else iso(ends),
             next_expiration_amount=None if ends is None else lapsing,
         )
@@ -104,6 +110,7 @@ def _decide(moment: Moment, card_id: str, data: CashOutIn) -> CashOut:
     card = moment.book.cards.get(card_id)
     if card is None:
         raise not_found("card", card_id)
+    must_be_sold(moment.book, card_id)
     kept = moment.book.kept.get(card_id, 0)
     amount = max(0, card.available(moment.now) - kept) if data.amount is None else data.amount
     if not amount:
@@ -120,7 +127,7 @@ def _decide(moment: Moment, card_id: str, data: CashOutIn) -> CashOut:
     return CashOut(
         id=entry.id,
         amount=entry.amount,
-        total=entry.total,
+        total=max(0, entry.total),
         balance=card.balance,
         type="gift_voucher",
         related_object=Ref(card_id, type="voucher"),

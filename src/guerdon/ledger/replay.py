@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 import msgspec
 from msgspec import Struct, field
 
-from guerdon.engine.ledger import COUNTERS, DEBT, GENESIS, Entry, Part, chained
+from guerdon.engine.ledger import COUNTERS, DEBT, GENESIS, Entry, Lot, Part, chained, sealed
 
 Rule = Literal["ledger-chain", "ledger-card", "ledger-lots"]
 
@@ -52,6 +52,7 @@ class CardRow(Struct, gc=False):
     expired: int
     removed: int
     transferred: int
+    received: int
     cashed_out: int
 
 
@@ -88,6 +89,21 @@ class LotRow(Struct, gc=False):
     expires_at: datetime | None
     entry_id: str | None
     parent: str | None
+    seal: bytes | None
+
+
+def lot_of(row: LotRow) -> Lot:
+    """The lot of a row."""
+    return Lot(
+        row.id,
+        row.granted,
+        row.remaining,
+        row.created_at,
+        row.starts_at,
+        row.expires_at,
+        row.entry_id,
+        row.parent,
+    )
 
 
 class Granted(Struct, gc=False):
@@ -109,6 +125,7 @@ class Replay(Struct):
     balance: int = 0
     total: int = 0
     debt: int = 0
+    received: int = 0
     before: tuple[bytes, ...] = (GENESIS,)
     sums: dict[str, int] = field(default_factory=lambda: dict.fromkeys(SUMS, 0))
     lots: dict[str, Granted] = field(default_factory=dict)
@@ -152,6 +169,11 @@ class Replay(Struct):
                 self._find(
                     "ledger-lots", f"{name} is {says}, but {was} by the entry that made it", lot_id=row.id
                 )
+        if row.seal != sealed(row.card_id, lot_of(row)):
+            self._find(
+                "ledger-lots", "was changed: its seal is not of when it begins and ends, and whence it is",
+                lot_id=row.id,
+            )  # fmt: skip
 
     def close(self) -> list[Finding]:
         """All that was found, at the end."""
@@ -171,7 +193,8 @@ class Replay(Struct):
         return self.found
 
     def _sums(self, card: CardRow) -> None:
-        told = {"balance": sum(_signed(name, value) for name, value in self.sums.items()), "debt": self.debt}
+        balance = sum(_signed(name, value) for name, value in self.sums.items())
+        told = {"balance": balance, "debt": self.debt, "received": self.received}
         for name, value in (told | self.sums).items():
             if getattr(card, name) != value:
                 says = f"{name} is {getattr(card, name)}, but its entries come to {value}"
@@ -212,6 +235,8 @@ class Replay(Struct):
         if row.amount == 0 or (account != "transferred" and (row.amount < 0) != outwards):
             self._wrong(row, f"its amount {row.amount} has the wrong sign for {row.type}")
         self.sums[account] += -row.amount if outwards else row.amount
+        if account == "transferred":
+            self.received += max(row.amount, 0)
         if row.balance != self.balance + row.amount:
             self._wrong(
                 row,

@@ -1,7 +1,8 @@
 """The entries of cards as callers list them: what moved, why, and what it left."""
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Literal, LiteralString
+from typing import Any, Literal, LiteralString
 
 from msgspec import UNSET, Struct, UnsetType
 
@@ -9,10 +10,11 @@ from guerdon.engine.ledger import COUNTERS
 from guerdon.kit import db
 from guerdon.kit.clock import iso
 from guerdon.kit.paging import Field, Listing, page
+from guerdon.ledger import origins
 
 COLUMNS: LiteralString = """
-    e.id, e.card_id, e.campaign_id, e.unit, e.type, e.amount, e.balance, e.total, e.related_id, e.redemption_id, e.order_id,
-    e.cause_id, e.created_at, n.source_id, n.reason, n.source, o.source_id as order_source_id,
+    e.id, e.card_id, e.campaign_id, e.unit, e.type, e.amount, e.balance, greatest(e.total, 0) as total, e.related_id,
+    e.redemption_id, e.order_id, e.cause_id, e.created_at, n.source_id, n.reason, n.source, o.source_id as order_source_id,
     r.body #>> '{v1,source,banner}' as banner
 """
 SOURCE: LiteralString = "card_entries e"
@@ -57,6 +59,11 @@ OF_CAMPAIGN = Listing(
     sorts={"created_at": "e.created_at", "id": "e.created_at"},
 )
 
+OF_ENTRIES: LiteralString = f"""
+    select {COLUMNS} from {SOURCE} {JOINS["n"]} {JOINS["o"]} {JOINS["r"]}
+    where e.project_id = $1 and e.card_id = $2 and e.id = any($3::text[])
+"""
+
 BY_HAND = ("CREDITS_ADDITION", "CREDITS_REMOVAL", "POINTS_ADDITION", "POINTS_REMOVAL", "CREDITS_CASH_OUT")
 
 
@@ -91,6 +98,13 @@ class Ref(Struct, omit_defaults=True):
     type: str | None = None
 
 
+class OrderRef(Struct):
+    """An order by its id, and by the caller's."""
+
+    id: str
+    source_id: str | None
+
+
 class Banner(Struct):
     """What a rule is called where it is shown."""
 
@@ -105,7 +119,9 @@ class RuleRef(Struct):
 
 
 class Balance(Struct, kw_only=True):
-    """What was moved (`amount`, signed), what is there after it, and `total`: what would be, had nothing been redeemed."""
+    """What was moved (`amount`, signed), what is there after it, and `total`: what would be, had nothing been redeemed; at
+    least 0.
+    """
 
     type: Literal["gift_voucher", "loyalty_card"]
     total: int
@@ -118,13 +134,26 @@ class Balance(Struct, kw_only=True):
 
 
 class Details(Struct, kw_only=True):
-    """What belongs to a transaction."""
+    """What belongs to a transaction. Of what points came: the event, the segment entered or the custom event with its
+    schema, the holder's tier then and the one that changed what the rule gives, the points that waited. What took them:
+    the reward. The card on the other side of a transfer is told as it is now.
+    """
 
     balance: Balance
-    order: Ref | UnsetType = UNSET
+    order: OrderRef | UnsetType = UNSET
     redemption: Ref | UnsetType = UNSET
     rollback: Ref | UnsetType = UNSET
     earning_rule: RuleRef | UnsetType = UNSET
+    event: dict[str, str] | UnsetType = UNSET
+    segment: dict[str, str] | UnsetType = UNSET
+    custom_event: dict[str, str] | UnsetType = UNSET
+    event_schema: dict[str, str] | UnsetType = UNSET
+    loyalty_tier: dict[str, str] | UnsetType = UNSET
+    holder_loyalty_tier: dict[str, str] | UnsetType = UNSET
+    pending_points: dict[str, Any] | UnsetType = UNSET
+    reward: dict[str, str] | UnsetType = UNSET
+    source_voucher: dict[str, Any] | UnsetType = UNSET
+    destination_voucher: dict[str, Any] | UnsetType = UNSET
 
 
 class Transaction(Struct, kw_only=True):
@@ -159,16 +188,28 @@ async def transactions(
 ) -> Transactions:
     """One page of a card's or a campaign's transactions. Raises `ApiError` 400 for a query that cannot be."""
     found = await page(conn, EntryRow, listing, project_id, query, args=(of,), zone=zone)
+    told = await origins.of_page(conn, project_id, found.rows, zone)
     return Transactions(
-        data=[shape(row) for row in found.rows],
+        data=[shape(row, told.get(row.id, {})) for row in found.rows],
         total=found.total,
         has_more=found.has_more,
         more_starting_after=found.more_starting_after,
     )
 
 
-def shape(row: EntryRow) -> Transaction:
-    """An entry's answer."""
+async def of_entries(
+    conn: db.Db, project_id: str, card_id: str, ids: list[str], zone: str
+) -> dict[str, Transaction]:
+    """Some of a card's transactions, by their ids."""
+    if not ids:
+        return {}
+    rows = await db.rows(conn, EntryRow, OF_ENTRIES, project_id, card_id, ids)
+    told = await origins.of_page(conn, project_id, rows, zone)
+    return {row.id: shape(row, told.get(row.id, {})) for row in rows}
+
+
+def shape(row: EntryRow, origin: Mapping[str, Any]) -> Transaction:
+    """An entry's answer, with what it came of."""
     credits = row.unit == "credits"
     balance = Balance(
         type="gift_voucher" if credits else "loyalty_card",
@@ -183,7 +224,7 @@ def shape(row: EntryRow) -> Transaction:
         balance.points = row.amount
     details = Details(balance=balance)
     if row.order_id is not None:
-        details.order = Ref(row.order_id, row.order_source_id)
+        details.order = OrderRef(row.order_id, row.order_source_id)
     if row.redemption_id is not None:
         details.redemption = Ref(row.redemption_id)
         if row.cause_id is not None and row.cause_id.startswith("rr_"):
@@ -191,6 +232,12 @@ def shape(row: EntryRow) -> Transaction:
     if row.cause_id is not None and row.cause_id.startswith("lern_"):
         # As the older API calls it.
         details.earning_rule = RuleRef(row.cause_id.removeprefix("l"), Banner(row.banner or ""))
+    for name, value in origin.items():
+        setattr(details, name, value)
+    if details.pending_points is not UNSET:
+        parts = {"event": details.event, "earning_rule": details.earning_rule, "order": details.order}
+        waited = {name: part for name, part in parts.items() if part is not UNSET}
+        details.pending_points = details.pending_points | {"details": waited}
     return Transaction(
         id=row.id,
         source_id=row.source_id,

@@ -15,7 +15,7 @@ SECONDS = 3_600
 
 CARDS = """
     select id, unit, campaign_id, balance, debt, seq, head, issued, redeemed, refunded, expired, removed, transferred,
-           cashed_out
+           received, cashed_out
     from cards where project_id = $1 and id > $2 order by id
 """
 ENTRIES = """
@@ -24,7 +24,7 @@ ENTRIES = """
     from card_entries where project_id = $1 and card_id > $2 order by card_id, seq
 """
 LOTS = """
-    select card_id, id, granted, remaining, created_at, starts_at, expires_at, entry_id, parent
+    select card_id, id, granted, remaining, created_at, starts_at, expires_at, entry_id, parent, seal
     from card_lots where project_id = $1 and card_id > $2 order by card_id, id
 """
 COUNT = "select count(*) from cards where project_id = $1 and id > $2"

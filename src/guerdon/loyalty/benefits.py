@@ -45,6 +45,7 @@ DONE = """
     select distinct b.member_id, b.cause_id from unnest($2::text[], $3::text[]) as w (member_id, cause_id)
     join loyalty_benefits b on b.project_id = $1 and b.member_id = w.member_id and b.cause_id = w.cause_id
 """
+GONE = "select p.id, p.taken from loyalty_parts p where p.project_id = $1 and p.id = any($2)"
 LAST = """
     select b.member_id, b.rule_id, max(b.created_at) as at from loyalty_benefits b
     where b.project_id = $1 and b.member_id = any($2) and b.rule_id = any($3) group by b.member_id, b.rule_id
@@ -82,6 +83,15 @@ class Benefit(Struct, frozen=True, kw_only=True):
     goods: Goods
     section: Mapping[str, Any]
     stock: int | None
+
+
+async def exhausted(conn: db.Db, place: Place, ids: Collection[str]) -> set[str]:
+    """Those of some benefits that nobody would be given now: switched off, or none is left."""
+    known = {name: benefit(place.snapshot, name) for name in ids}
+    gone = {name for name, one in known.items() if one is None or not one.active}
+    stocks = {name: one.stock for name, one in known.items() if one is not None and one.stock is not None}
+    records = await db.records(conn, GONE, place.project_id, sorted(stocks)) if stocks else []
+    return gone | {record["id"] for record in records if record["taken"] >= stocks[record["id"]]}
 
 
 def benefit(snapshot: Snapshot, benefit_id: str) -> Benefit | None:

@@ -4,7 +4,7 @@ Whoever earns, spends or looks at tiers takes them from here, and so reads no de
 older API wrote stands whole under ``v1`` and is read by that face's rules.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from math import ceil
@@ -22,6 +22,7 @@ from guerdon.engine.earning_parse import for_earning, parse_earning_rule
 from guerdon.engine.earning_parse_v1 import parse_card_rules_v1, parse_earning_rule_v1
 from guerdon.engine.earning_points import mapped_cost
 from guerdon.engine.earning_rule import CardRules, EarningRule, Happening
+from guerdon.engine.expiry import Sliding
 from guerdon.engine.money import MAX_AMOUNT
 from guerdon.engine.periods import Period, Unit
 from guerdon.engine.rule import RuleSet
@@ -137,7 +138,7 @@ class Reward(Struct, frozen=True, kw_only=True):
 
 class Program(Struct, frozen=True, kw_only=True):
     """A program with all its parts. `tier_card` is the definition whose points its tiers go by. `coins` are ways to
-    pay with points.
+    pay with points. `sliding` are the rules, of cards and of what earning rules give, by which points slide.
     """
 
     id: str
@@ -152,6 +153,7 @@ class Program(Struct, frozen=True, kw_only=True):
     tiers: TierStructure | None = None
     tier_card: str | None = None
     coins: Mapping[str, Coin] = {}
+    sliding: tuple[Sliding, ...] = ()
 
     @property
     def older(self) -> bool:
@@ -218,7 +220,8 @@ def _program(snapshot: Snapshot, defined: Defined) -> Program:
         if part is not None:
             of_kind.setdefault(part.kind, []).append((part, each))
     cards = {part.id: card_policy(part) for part, _ in of_kind.get("card_definition", ())}
-    rules = [_rule(snapshot, part, next(iter(cards), "")) for part, _ in of_kind.get("earning_rule", ())]
+    found = [_rule(snapshot, part, next(iter(cards), "")) for part, _ in of_kind.get("earning_rule", ())]
+    rules = [rule for rule in found if rule is not None]
     structure = next((part for part, _ in of_kind.get("tier_structure", ())), None)
     happy = [
         parse_happy_hours(each, f"happy_hours[{index}]")
@@ -233,7 +236,7 @@ def _program(snapshot: Snapshot, defined: Defined) -> Program:
         metadata=body["metadata"],
         cards=cards,
         earning=compile_program(
-            [rule for rule in rules if rule is not None],
+            rules,
             [card.earning for card in cards.values()],
             happy,
             defined.id,
@@ -245,7 +248,14 @@ def _program(snapshot: Snapshot, defined: Defined) -> Program:
         coins={part.id: coin(part, each["assignment_id"]) for part, each in of_kind.get("coin", ())},
         tiers=None if structure is None else tier_structure(structure),
         tier_card=None if structure is None else _tier_card(structure, next(iter(cards), None)),
+        sliding=_sliding(cards, rules),
     )
+
+
+def _sliding(cards: Mapping[str, CardPolicy], rules: Sequence[EarningRule]) -> tuple[Sliding, ...]:
+    effects = [effect for rule in rules for earning in rule.earnings for effect in earning.effects]
+    ends = [*(card.earning.expiry for card in cards.values()), *(effect.expiry for effect in effects)]
+    return tuple(end for end in ends if isinstance(end, Sliding))
 
 
 def card_policy(part: Defined) -> CardPolicy:

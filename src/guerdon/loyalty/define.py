@@ -25,6 +25,9 @@ LISTS = {"earnings": {"id": "earning_item"}, "costs": {"id": "reward_cost", "spe
 def shown(kind: Kind, row: PartRow) -> Any:
     """The row as it leaves the API."""
     body = body_of(kind.name, row.id, row.body)
+    if kind.name == "benefit" and row.taken and body["stock"]["type"] == "LIMITED":
+        left = max(0, body["stock"]["limited"]["quantity"] - row.taken)
+        body = body | {"stock": {"type": "LIMITED", "limited": {"quantity": left}}}
     told = body | {
         "id": row.id,
         "name": row.name,
@@ -91,6 +94,9 @@ async def change(call: Call, kind: Kind, part_id: str, data: msgspec.Struct) -> 
         for name, value in plain(data).items()
         if value is not None or name not in ("name", "type", "trigger", "earnings", "costs")
     }
+    stock = sent.get("stock") if kind.name == "benefit" else None
+    if stock is not None and stock.get("limited"):  # what is left from now on
+        stock["limited"]["quantity"] += row.taken
     body = with_ids(completed(kind, row.body, sent), row.body)
     body = _of_type(kind, body, sent)
     name: str = sent.get("name") or row.name

@@ -111,10 +111,9 @@ def heeds(program: Program, schema_id: str) -> bool:
     ):
         return True
     return any(
-        (isinstance(card.pending, EventBased) and card.pending.wakes(schema_id))
-        or (isinstance(card.expiry, Sliding) and card.expiry.counts(schema_id))
+        isinstance(card.pending, EventBased) and card.pending.wakes(schema_id)
         for card in program.earning.cards.values()
-    )
+    ) or any(rule.counts(schema_id) for rule in program.sliding)
 
 
 async def _cases(conn: db.Conn, place: Place, happened: Sequence[Happened]) -> list[Case]:
@@ -277,16 +276,15 @@ def _take_up(page: Sheet, case: Case, answer: Earnings) -> None:
 
 def has_sliding_points(program: Program) -> bool:
     """Whether earning makes points last longer that are there already."""
-    return any(isinstance(policy.earning.expiry, Sliding) for policy in program.cards.values())
+    return bool(program.sliding)
 
 
 def slide(page: Sheet, program: Program, member_id: str, activity: str) -> None:
     """Have points and tiers last longer that do so after such an activity."""
     cards = page.by_member.get(member_id, {})
-    for name, policy in program.cards.items():
-        card = cards.get(name)
-        if card is not None and isinstance(policy.earning.expiry, Sliding):
-            page.renew(card, policy.earning.expiry, activity)
+    for name, policy in program.cards.items() if program.sliding else ():
+        if name in cards:
+            page.renew(cards[name], policy.earning.expiry, activity)
     structure = program.tiers
     if structure is None or not isinstance(structure.retention, Sliding):
         return
@@ -319,6 +317,7 @@ def _give(page: Sheet, case: Case, card: CardRow, earned: Earned) -> None:
         return
     why = Why(order_id=one.order_id, cause_id=earned.rule_id)
     entry = page.put(card, "POINTS_ACCRUAL", earned.points, earned.ends_at, why)
+    sheet.end_apart(page, case.program, card, entry, earned.expiry)
     row.entry_id, row.lot_id, row.active_at = entry.id, entry.parts[0].lot, now
     page.count(card).earned += earned.points
     sheet.rewarded(page, case.program, card, earned.points, earned.rule_id, entry.id)

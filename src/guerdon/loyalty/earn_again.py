@@ -58,6 +58,15 @@ POLICIES: dict[str, Policy] = {
 }
 
 
+# What lapsed of lots.
+LAPSED = """
+    select p.part ->> 0 as lot_id, sum(-(p.part ->> 1)::bigint)::bigint as points
+    from card_entries e cross join lateral json_array_elements(e.parts) as p (part)
+    where e.project_id = $1 and e.card_id = any($2) and e.type = 'POINTS_EXPIRATION' and p.part ->> 0 = any($3)
+    group by 1
+"""
+
+
 class Row(Struct, kw_only=True):
     """A row of `loyalty_earnings` of which something is left."""
 
@@ -86,8 +95,9 @@ class Row(Struct, kw_only=True):
 
 
 class Less(Struct):
-    """What is taken of each, by ids of earnings and of pending points."""
+    """What is taken of each, by ids of earnings and of pending points; what lapsed before, by lots."""
 
+    lapsed: dict[str, int] = field(default_factory=dict)
     earnings: dict[str, int] = field(default_factory=dict)
     pending: dict[str, int] = field(default_factory=dict)
 
@@ -108,7 +118,7 @@ async def earn_again_all(conn: db.Conn, project_id: str, told: Sequence[Told]) -
     happened = [_happened(order, rows) for order in found.values() if _stands(order)]
     known = await _know(conn, place, happened, members)
     by_order = {one.order_id: one for one in happened}
-    less = Less()
+    less = Less(lapsed=await _lapsed(conn, page, rows))
     for (order_id, member_id), its in _grouped(rows).items():
         keep = _kept(place, by_order.get(order_id), page.members[member_id], its, known)
         _revoke(page, its, keep, waits, less)
@@ -117,6 +127,19 @@ async def earn_again_all(conn: db.Conn, project_id: str, told: Sequence[Told]) -
     await _free(conn, place, [row for row in rows if row.id in less.earnings], less)
     await restand(conn, page, page.moved, "RETURN")
     await sheet.close(conn, page)
+
+
+async def _lapsed(conn: db.Conn, page: Sheet, rows: Sequence[Row]) -> dict[str, int]:
+    ended: dict[str, str] = {}
+    for row in rows:
+        lot = None if row.lot_id is None else page.account(page.cards[row.card_id]).lots.get(row.lot_id)
+        if lot is not None and lot.expires_at is not None and lot.expires_at <= page.place.now:
+            ended[lot.id] = row.card_id
+    if not ended:
+        return {}
+    cards = sorted(set(ended.values()))
+    records = await db.records(conn, LAPSED, page.place.project_id, cards, sorted(ended))
+    return {record["lot_id"]: record["points"] for record in records}
 
 
 def _waiting(rows: Sequence[Row]) -> list[str]:
@@ -220,7 +243,9 @@ def _share(row: Row, one: Happened) -> int:
 def _revoke(
     page: Sheet, rows: Sequence[Row], keep: Mapping[str, int], waits: dict[str, int], less: Less
 ) -> None:
-    """Take what is too much: what waits first, then of the very lots."""
+    """Take what is too much: what waits first, then of the very lots. What lapsed of them is gone already: nobody had
+    anything of it, so that it is not taken from others.
+    """
     taken: dict[str, list[tuple[Row, int]]] = {}
     for row in rows:
         over = row.points - row.revoked - keep.get(row.id, 0)
@@ -230,7 +255,11 @@ def _revoke(
         if row.pending_id in waits:
             _lessen(page, row, min(over, waits[row.pending_id]), waits, less)
         elif row.lot_id is not None and policy in POLICIES:
-            taken.setdefault(row.card_id, []).append((row, over))
+            less.earnings[row.id] = over
+            there = row.points - less.lapsed.get(row.lot_id, 0)
+            over = min(row.revoked + over, there) - min(row.revoked, there)
+            if over:
+                taken.setdefault(row.card_id, []).append((row, over))
     for card_id, parts in taken.items():
         card = page.cards[card_id]
         first = parts[0][0]
@@ -241,7 +270,6 @@ def _revoke(
             why=Why(related_id=first.entry_id, order_id=first.order_id, cause_id=first.rule_id),
         )  # fmt: skip
         page.moved.add(card.member_id)
-        less.earnings.update({row.id: over for row, over in parts})
         if entry is not None:
             page.book.enter([entry])
             page.told(card, entry)

@@ -10,6 +10,7 @@ from guerdon.engine.order import Order, OrderIn
 from guerdon.kit.call import Call
 from guerdon.kit.errors import Fault, invalid_payload
 from guerdon.loyalty import examined
+from guerdon.loyalty.benefits import exhausted
 from guerdon.loyalty.compiled import Program
 from guerdon.loyalty.dry_run import would_be_in, would_earn
 from guerdon.loyalty.earn import Case
@@ -70,6 +71,8 @@ async def examine(call: Call, data: EarningQuestion) -> EarningsExamined:
         benefits: dict[str, dict[str, None]] = {}
         for question in await _questions(call, found, membership, data, event, order):
             _add(given, benefits, await _ask(call, found, membership, question))
+        gone = await exhausted(call.db, found.place, benefits)
+        benefits = {name: by for name, by in benefits.items() if name not in gone}
         answers.append(await _shown(call, found, membership, given, benefits))
         rules.update(*given.values(), *benefits.values())
     parts = await examined.parts(call.db, call.project_id, rules)

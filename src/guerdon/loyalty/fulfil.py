@@ -15,11 +15,12 @@ from guerdon.kit.outbox import Event
 from guerdon.loyalty import giving, members_store, sheet
 from guerdon.loyalty.benefits import COLUMNS, Benefit, BenefitRow, benefit
 from guerdon.loyalty.earn import Told
-from guerdon.loyalty.giving import Counter, Given, Goods, Policy
+from guerdon.loyalty.giving import Counter, Given, Goods
 from guerdon.loyalty.members_store import MemberRow
 from guerdon.loyalty.place import Place, held_place
 from guerdon.loyalty.sheet import Sheet, open_sheet
 from guerdon.loyalty.standing import restand
+from guerdon.loyalty.taking_back import Policy, codes_given, take_back
 from guerdon.orders import locked as orders
 
 LOOK = f"select {COLUMNS} from loyalty_benefits b where b.project_id = $1 and b.id = any($2) and b.status = 'PENDING'"
@@ -160,7 +161,7 @@ async def ungive_all(conn: db.Conn, project_id: str, told: Sequence[Told]) -> No
     seen = await db.rows(conn, BenefitRow, OF_ORDERS, project_id, ids)
     members = await members_store.lock_all(conn, project_id, {row.member_id for row in seen})
     alive = [member for member in members if member.status != "DELETED"]
-    codes = await giving.codes_given(conn, project_id, [row.given for row in seen])
+    codes = await codes_given(conn, project_id, [row.given for row in seen])
     lots = [row.given["lot_id"] for row in seen if "lot_id" in row.given]
     gifts = {row.given["card_id"] for row in seen if row.given.get("kind") == "GIFT"}
     page = await open_sheet(conn, place, alive, lots, gifts)
@@ -171,7 +172,7 @@ async def ungive_all(conn: db.Conn, project_id: str, told: Sequence[Told]) -> No
         policy = _policy(place, row)
         if amount <= 0 or policy is None or row.member_id not in page.members:
             continue
-        back = await giving.take_back(conn, page, codes, row.given, row.id, policy=policy, amount=amount)
+        back = await take_back(conn, page, codes, row.given, row.id, policy=policy, amount=amount)
         row.given = row.given | {"returned": row.given.get("returned", 0) + amount}
         what = (
             {"amount": row.given["returned"]}

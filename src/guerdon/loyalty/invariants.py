@@ -5,7 +5,8 @@ from guerdon.kit.invariant import Invariant
 INVARIANTS: tuple[Invariant, ...] = (
     Invariant(
         "card-sales",
-        "what a sale put on a card is the entry and the lot that it names, and what a return of it took off again, too",
+        "what a sale put on a card is the entry and the lot that it names, and what a return of it took off again, too;"
+        " and cards that are made to be sold say whether they were",
         """
         with taken as (
             select s.card_id, -sum(e.amount) as amount
@@ -13,7 +14,8 @@ INVARIANTS: tuple[Invariant, ...] = (
               on e.project_id = $1 and e.card_id = s.card_id and e.order_id = s.order_id and e.type = 'CREDITS_REMOVAL'
             where s.project_id = $1 and s.voided_at is not null group by 1
         )
-        select s.card_id as id, s.order_id, s.amount, e.amount as entered, s.removed, t.amount as taken_off
+        (select s.card_id as id, s.order_id, s.amount, e.amount as entered, s.removed, t.amount as taken_off,
+                null as sale
         from card_sales s
         left join card_entries e on e.project_id = $1 and e.card_id = s.card_id and e.id = s.entry_id
         left join card_lots l on l.project_id = $1 and l.card_id = s.card_id and l.id = s.lot_id
@@ -22,7 +24,22 @@ INVARIANTS: tuple[Invariant, ...] = (
           and (e.id is null or l.id is null or e.amount <> s.amount or e.order_id is distinct from s.order_id
                or (s.voided_at is null) <> (s.removed is null)
                or (s.voided_at is not null and s.removed <> coalesce(t.amount, 0)))
-        limit 20
+        limit 20)
+        union all
+        (select coalesce(c.id, s.card_id), s.order_id, s.amount, null, s.removed, null, c.sale
+        from (select id, sale from cards where project_id = $1 and sale is not null) c
+        full join (select * from card_sales where project_id = $1) s on s.card_id = c.id
+        where c.sale is distinct from
+              case when s.card_id is null then 'AWAITED' when s.voided_at is null then 'SOLD' else 'VOIDED' end
+        limit 20)
+        union all
+        (select v.id, null, null, null, null, null, c.sale
+        from vouchers v join cards c on c.project_id = $1 and c.id = v.id
+        left join campaigns k on k.project_id = $1 and k.id = v.campaign_id
+        join voucher_terms t on t.project_id = $1 and t.id = coalesce(v.terms_id, k.terms_id)
+        where v.project_id = $1 and v.type = 'GIFT_VOUCHER'
+          and coalesce((t.body -> 'gift' ->> 'on_sale')::boolean, false) <> (c.sale is not null)
+        limit 20)
         """,
     ),
     Invariant(

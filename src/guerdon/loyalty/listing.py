@@ -26,7 +26,7 @@ _MORE_FIELDS = {
 def _parts(kind: Kind) -> CursorListing:
     return CursorListing(
         prefix=kind.cursor,
-        columns="p.id, p.kind, p.name, p.type, p.status, p.body, p.metadata, p.created_at, p.updated_at",
+        columns="p.id, p.kind, p.name, p.type, p.status, p.body, p.metadata, p.taken, p.created_at, p.updated_at",
         source="loyalty_parts p",
         where="p.project_id = $1 and p.kind = $2 and p.status <> 'DELETED'",
         id="p.id",

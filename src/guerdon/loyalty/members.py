@@ -67,7 +67,7 @@ def shown_member_card(card: CardRow, row: ShownRow, zone: ZoneInfo) -> shapes.Me
 
 def shown_points(card: CardRow, row: ShownRow, zone: ZoneInfo) -> shapes.Card:
     """A card with what is on it; what lapsed counts as expired before the night takes it off."""
-    came, went = max(row.transferred, 0), max(-row.transferred, 0)
+    came, went = row.received, row.received - row.transferred
     points = shapes.LifetimePoints(
         total=row.issued + came,
         earned=card.earned,

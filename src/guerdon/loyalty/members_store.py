@@ -141,7 +141,7 @@ SWITCH = """
 
 # What lapsed but waits for the night is no part of the balance any more.
 SHOWN = """
-    select c.id, v.code, k.balance, k.issued, k.redeemed, k.refunded, k.expired, k.removed, k.transferred, l.lapsed,
+    select c.id, v.code, k.balance, k.issued, k.redeemed, k.refunded, k.expired, k.removed, k.transferred, k.received, l.lapsed,
            l.next_at, l.next_points, p.type as waits, p.activates_at, p.cancels_at, p.points as waiting
     from unnest($2::text[]) as w (id)
     join loyalty_cards c on c.project_id = $1 and c.id = w.id
@@ -177,6 +177,7 @@ class ShownRow(Struct, kw_only=True):
     expired: int
     removed: int
     transferred: int
+    received: int
     lapsed: int
     next_at: datetime | None
     next_points: int | None

@@ -110,11 +110,14 @@ BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Phase(Struct, frozen=True):
-    """A part of the night: what is due, in the order of time and id, and what is done with it."""
+    """A part of the night: what is due, in the order of time and id, and what is done with it. `lapses`: now that goes
+    what ended with the day; before, it is still there to be spent and to count.
+    """
 
     name: str
     due: LiteralString
     do: Callable[[db.Conn, Place, list[db.Record]], Awaitable[int]]
+    lapses: bool = False
     since_last: bool = False
     by_id: bool = False
 
@@ -153,8 +156,8 @@ PHASES: list[Phase] = [
     Phase("cancel", CANCEL, _cancel),
     Phase("redeem", DUE, _redeem, by_id=True),
     Phase("tiers", TIERS, _tiers),
-    Phase("expire", LOTS, _expire, since_last=True),
-    Phase("over", OVER, _over, since_last=True, by_id=True),
+    Phase("expire", LOTS, _expire, lapses=True, since_last=True),
+    Phase("over", OVER, _over, lapses=True, since_last=True, by_id=True),
 ]
 """In this order."""
 
@@ -209,6 +212,7 @@ async def _step(work: Work, state: dict[str, Any], cutoff: datetime, last: datet
         return state | following
     async with work.step() as conn:
         place = await held_place(conn, job.project_id)
+        place.midnight = None if phase.lapses else cutoff
         count = await phase.do(conn, place, due)
         done = state["done"] | {phase.name: state["done"].get(phase.name, 0) + count}
         behind = {"at": due[-1]["at"].isoformat(), "after": due[-1]["id"]}

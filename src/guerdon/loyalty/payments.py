@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
-from math import ceil
+from math import ceil, floor
 from typing import Any, LiteralString
 
 from msgspec import Struct
@@ -67,6 +67,11 @@ OF_ORDERS: LiteralString = f"""
     where p.project_id = $1 and p.order_id = any($2) and p.status = 'APPROVED' and p.returned < p.points
     order by p.created_at desc, p.id
 """
+STANDING = """
+    select p.order_id, p.amount, p.basis, d.body #>> '{refunds,spent_points,methods,0,mode}' as mode
+    from loyalty_payments p left join loyalty_parts d on d.project_id = $1 and d.id = p.definition_id
+    where p.project_id = $1 and p.order_id = any($2) and p.status = 'APPROVED' and p.returned < p.points
+"""
 RETURNED = """
     update loyalty_payments p set returned = p.returned + w.points, updated_at = $4
     from unnest($2::text[], $3::bigint[]) as w (id, points) where p.project_id = $1 and p.id = w.id
@@ -92,6 +97,23 @@ class PaymentRow(Struct, kw_only=True):
     details: dict[str, Any]
     created_at: datetime
     updated_at: datetime | None
+
+
+class Standing(Struct, frozen=True):
+    """What points paid of an order, in minor units, when `basis` was to be paid of it; `mode` is how they come back, None
+    for not at all.
+    """
+
+    order_id: str
+    amount: int
+    basis: int
+    mode: str | None
+
+    def at(self, total: int) -> Fraction:
+        """What of it stands when no more than `total` is left of the order."""
+        if self.mode is None or (self.mode == "REFUND_ALL" and total):
+            return Fraction(self.amount)
+        return Fraction(self.amount * min(total, self.basis), self.basis) if self.basis else Fraction(0)
 
 
 class Paying(Struct, kw_only=True, frozen=True):
@@ -321,6 +343,24 @@ async def unpay_all(conn: db.Conn, project_id: str, told: Sequence[Told]) -> Non
         await db.execute(conn, RETURNED, project_id, list(back), list(back.values()), place.now)
     await restand(conn, page, page.moved, "RETURN")
     await sheet.close(conn, page)
+
+
+async def standing_of(conn: db.Db, project_id: str, order_ids: Sequence[str]) -> dict[str, list[Standing]]:
+    """What points paid of orders and did not come back altogether, by order."""
+    found: dict[str, list[Standing]] = {}
+    for row in await db.rows(conn, Standing, STANDING, project_id, sorted(order_ids)):
+        found.setdefault(row.order_id, []).append(row)
+    return found
+
+
+def in_money(paid: Sequence[Standing], total: int) -> int:
+    """What of an order's total is paid in money, where points pay the rest.
+
+    >>> half = [Standing("ord_1", 50, 100, "REFUND_AMOUNT")]
+    >>> in_money(half, 100), in_money(half, 33), in_money([Standing("ord_1", 50, 100, None)], 33)
+    (50, 17, 0)
+    """
+    return max(0, total - floor(sum((one.at(total) for one in paid), Fraction(0))))
 
 
 def _due(place: Place, row: PaymentRow, order: Order | None) -> int:

@@ -121,6 +121,8 @@ def _activate(page: Sheet, row: PendingRow, at: datetime | None) -> tuple[str, s
         return row.id, "", ""
     why = Why(order_id=row.order_id, cause_id=row.cause_id)
     entry = page.put(card, "PENDING_POINTS_ACTIVATION", row.points, end, why)
+    if rule is not None:
+        sheet.end_apart(page, place.program(card.program_id), card, entry, rule)
     page.tell_pending("activated", card, row.id, row.points)
     return row.id, entry.id, entry.parts[0].lot
 

@@ -1,6 +1,6 @@
 """What everything about points is decided on: the project, the instant, its programs; and the names of both faces."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
@@ -19,12 +19,17 @@ PROJECT = """
     from projects where id = $1
 """
 
+LAST = timedelta(seconds=1)
+"""Of the day, before midnight."""
+
 SNAPSHOTS = Snapshots(frozenset(("loyalty", "segment", "collection", "rule", "assignment")))
 """Those of this process, without the promotions and campaigns that points have no use for."""
 
 
 class Place(Struct, kw_only=True):
-    """One project at one instant of the database's clock."""
+    """One project at one instant of the database's clock. `midnight` is there in that part of the night which comes
+    before points lapse.
+    """
 
     project_id: str
     now: datetime
@@ -33,6 +38,12 @@ class Place(Struct, kw_only=True):
     exponent: int
     case_sensitive: bool
     snapshot: Snapshot
+    midnight: datetime | None = None
+
+    @property
+    def open_at(self) -> datetime:
+        """The instant that says what lapsed: until the night takes it off, what ends with the day is still there."""
+        return self.now if self.midnight is None else self.midnight - LAST
 
     def program(self, program_id: str) -> Program | None:
         """A program by its id."""

@@ -291,7 +291,7 @@ def _pay(page: Sheet, plan: Plan, price: Price, row: PurchaseRow) -> Entry | Non
     why = Why(redemption_id=row.redemption_id, order_id=plan.wanted.order_id, cause_id=row.id)
     entry = spend(
         page.account(price.card), "POINTS_REDEMPTION", price.points, page.place.now, new_id("card_entry"),
-        order=page.book.order_of(price.card.id), why=why,
+        order=page.book.order_of(price.card.id), why=why, open_at=page.place.open_at,
     )  # fmt: skip
     page.book.enter([entry])
     page.told(price.card, entry)

@@ -242,7 +242,7 @@ def spending_refusal(
 
 def available(page: Sheet, facts: Facts, card: CardRow) -> int:
     """What a card can spend now: what sessions keep is not to be had."""
-    return max(0, page.account(card).available(page.place.now) - facts.kept.get(card.id, 0))
+    return max(0, page.account(card).available(page.place.open_at) - facts.kept.get(card.id, 0))
 
 
 def _short(page: Sheet, facts: Facts, card: CardRow, points: int) -> ApiError | None:

@@ -16,13 +16,14 @@ from guerdon.kit.outbox import Event
 from guerdon.loyalty import members_store, sheet
 from guerdon.loyalty import purchases_store as store
 from guerdon.loyalty.compiled import Reward
-from guerdon.loyalty.giving import Code, codes_given, lock_vouchers, take_back
+from guerdon.loyalty.giving import lock_vouchers
 from guerdon.loyalty.place import Place
 from guerdon.loyalty.purchases import details
 from guerdon.loyalty.purchases_store import PurchaseRow
 from guerdon.loyalty.sheet import Sheet, open_sheet
 from guerdon.loyalty.spent import Spent, put_back, spent_of
 from guerdon.loyalty.standing import restand
+from guerdon.loyalty.taking_back import Code, codes_given, take_back
 
 REASON = "Reward refund: the points of the purchase were given back"
 

@@ -8,10 +8,11 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
+import msgspec
 from msgspec import Struct, field
 
-from guerdon.engine.expiry import Expiry, renewed
-from guerdon.engine.ledger import Card, Entry, Why, grant
+from guerdon.engine.expiry import Expiry, Sliding, renewed
+from guerdon.engine.ledger import Card, Entry, Why, grant, sealed
 from guerdon.kit import db, outbox
 from guerdon.kit.clock import iso
 from guerdon.kit.ids import new_id, new_ids
@@ -50,9 +51,17 @@ COUNT = """
 
 
 RENEW = """
-    update card_lots l set expires_at = t.ends
-    from unnest($2::text[], $3::text[], $4::timestamptz[]) as t (card_id, id, ends)
+    update card_lots l set expires_at = t.ends, seal = t.seal
+    from unnest($2::text[], $3::text[], $4::timestamptz[], $5::bytea[]) as t (card_id, id, ends, seal)
     where l.project_id = $1 and l.card_id = t.card_id and l.id = t.id
+"""
+
+
+# Of what is left on cards, that which does not end by their rule.
+APART = """
+    select r.lot_id, r.rule from card_lot_rules r
+    join card_lots l on l.project_id = $1 and l.card_id = r.card_id and l.id = r.lot_id
+    where r.project_id = $1 and r.card_id = any($2) and l.remaining > 0
 """
 
 
@@ -131,6 +140,7 @@ class Sheet(Struct):
     acts: dict[str, list[str]] = field(default_factory=dict)
     days: Days = field(default_factory=Days)
     late: set[str] = field(default_factory=set)
+    slides: list[tuple[CardRow, Expiry, str]] = field(default_factory=list)
     renewals: dict[str, tuple[str, datetime]] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
 
@@ -164,12 +174,10 @@ class Sheet(Struct):
         return entry
 
     def renew(self, card: CardRow, rule: Expiry, activity: str) -> None:
-        """Have the points on a card end later, where its rule slides with such an activity."""
-        lots = self.account(card).lots
-        ends = {lot.id: lot.expires_at for lot in lots.values() if lot.remaining}
-        for name, end in renewed(rule, ends, activity, self.place.now, self.place.zone).items():
-            lots[name].expires_at = end
-            self.renewals[name] = (card.id, end)
+        """Have the points on a card end later, once all is written, that slide with such an activity: by the card's
+        rule, unless they end by one of their own.
+        """
+        self.slides.append((card, rule, activity))
 
     def told(self, card: CardRow, entry: Entry) -> None:
         """Tell of an entry."""
@@ -258,6 +266,7 @@ async def open_sheet(
 async def write(conn: db.Conn, sheet: Sheet) -> None:
     """Write all movements; tiers are decided after that (standing.py), and events written then."""
     project_id, now = sheet.place.project_id, sheet.place.now
+    await _slide(conn, sheet)
     await books.write(conn, project_id, sheet.book, now, follow=False)
     for entry in sheet.book.entries:
         card = sheet.cards.get(entry.card_id)
@@ -293,9 +302,49 @@ async def write(conn: db.Conn, sheet: Sheet) -> None:
             sheet.cards[card_id].active_at = more.active_at
     sheet.counts.clear()
     if sheet.renewals:
-        lots = sorted((card_id, name, end) for name, (card_id, end) in sheet.renewals.items())
+        held = sheet.book.cards
+        lots = sorted(
+            (card_id, name, end, sealed(card_id, held[card_id].lots[name]))
+            for name, (card_id, end) in sheet.renewals.items()
+        )
         columns = [list(column) for column in zip(*lots, strict=True)]
         await db.execute(conn, RENEW, project_id, *columns)
+
+
+async def _slide(conn: db.Conn, sheet: Sheet) -> None:
+    """Have the points end later that slide with what the members did."""
+    if not sheet.slides:
+        return
+    place, cards = sheet.place, sorted({card.id for card, _, _ in sheet.slides})
+    apart = {lot_id: rule for _, lot_id, rule in sheet.book.own_ends}
+    for record in await db.records(conn, APART, place.project_id, cards):
+        apart[record["lot_id"]] = record["rule"]
+    for card, rule, activity in sheet.slides:
+        lots = sheet.account(card).lots
+        left = {lot.id: lot.expires_at for lot in lots.values() if lot.remaining}
+        later = renewed(
+            rule,
+            {name: end for name, end in left.items() if name not in apart},
+            activity,
+            place.now,
+            place.zone,
+        )
+        for name in left.keys() & apart.keys():
+            if apart[name] is not None:
+                own = msgspec.convert(apart[name], Sliding)
+                later |= renewed(own, {name: left[name]}, activity, place.now, place.zone)
+        for name, end in later.items():
+            lots[name].expires_at = end
+            sheet.renewals[name] = (card.id, end)
+    sheet.slides.clear()
+
+
+def end_apart(sheet: Sheet, program: Program | None, card: CardRow, entry: Entry, rule: Expiry) -> None:
+    """Note of points just granted that they end by another rule than their card's, where one of the two slides."""
+    policy = None if program is None else program.cards.get(card.definition_id)
+    usual = None if policy is None else policy.earning.expiry
+    if rule != usual and (isinstance(rule, Sliding) or isinstance(usual, Sliding)):
+        sheet.book.end_apart(entry, msgspec.to_builtins(rule) if isinstance(rule, Sliding) else None)
 
 
 async def write_moves(conn: db.Conn, project_id: str, moves: Sequence[PendingMove], now: datetime) -> None:

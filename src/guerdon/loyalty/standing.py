@@ -21,7 +21,7 @@ from guerdon.kit.outbox import Event
 from guerdon.loyalty import members_store
 from guerdon.loyalty.compiled import Program, structure_of
 from guerdon.loyalty.members_store import CardRow, MemberRow
-from guerdon.loyalty.place import Place
+from guerdon.loyalty.place import LAST, Place
 from guerdon.loyalty.sheet import Sheet
 from guerdon.segments.members import memberships
 
@@ -80,11 +80,16 @@ def asked_of(sheet: Sheet, member_ids: Collection[str]) -> list[Asked]:
 async def restand(
     conn: db.Conn, sheet: Sheet, member_ids: Collection[str], origin: str = "POINTS"
 ) -> list[MemberRow]:
-    """Decide the tiers of members on what is written of their points; those that changed."""
+    """Decide the tiers of members on what is written of their points; those that changed.
+
+    Those whose tier is to be decided tonight anyhow wait for the phase that does it.
+    """
+    place = sheet.place
     asked = asked_of(sheet, member_ids)
+    if place.midnight is not None and origin != "TIME":
+        asked = [one for one in asked if not _due(one.member, place.midnight)]
     if not asked:
         return []
-    place = sheet.place
     points = await points_of(conn, sheet, asked)
     rows: list[tuple[Any, ...]] = []
     told: list[dict[str, Any]] = []
@@ -113,6 +118,10 @@ async def restand(
     if told:
         await db.execute(conn, TELL, place.project_id, EARN, new_ids("job", len(told)), told)
     return changed
+
+
+def _due(member: MemberRow, midnight: datetime) -> bool:
+    return member.tier_check_at is not None and member.tier_check_at <= midnight
 
 
 def _row(place: Place, one: Asked, change: Change, change_id: str, origin: dict[str, Any]) -> tuple[Any, ...]:
@@ -160,7 +169,8 @@ async def points_of(conn: db.Db, sheet: Sheet, asked: Sequence[Asked]) -> dict[s
     place = sheet.place
     found = {
         one.member.id: MemberPoints(
-            balance=_balance(sheet, one.card, place.now), active_at=_active_at(sheet, one.card)
+            balance=_balance(sheet, one.card, _counted_at(one.member, place)),
+            active_at=_active_at(sheet, one.card),
         )
         for one in asked
     }
@@ -169,6 +179,14 @@ async def points_of(conn: db.Db, sheet: Sheet, asked: Sequence[Asked]) -> dict[s
     for member_id, segments in (await _in_segments(conn, place, asked)).items():
         found[member_id] = replace(found[member_id], segments=segments)
     return found
+
+
+def _counted_at(member: MemberRow, place: Place) -> datetime:
+    """The instant whose points count. What ends with the day on which a tier ends, or before one begins, still counts
+    when that is decided: tiers come before lapsing points in the night, and whoever looks first decides the same.
+    """
+    due = member.tier_check_at
+    return place.now if due is None or due > place.now else due - LAST
 
 
 def _balance(sheet: Sheet, card: CardRow, now: datetime) -> int:

@@ -7,11 +7,11 @@ from msgspec import Struct
 
 from guerdon.kit import db
 
-COLUMNS: LiteralString = "id, kind, name, type, status, body, metadata, created_at, updated_at"
+COLUMNS: LiteralString = "id, kind, name, type, status, body, metadata, taken, created_at, updated_at"
 
 
 class PartRow(Struct, kw_only=True):
-    """A row of `loyalty_parts`."""
+    """A row of `loyalty_parts`. A benefit's stock is what there ever was; of that so many were `taken`."""
 
     id: str
     kind: str
@@ -20,6 +20,7 @@ class PartRow(Struct, kw_only=True):
     status: str
     body: dict[str, Any]
     metadata: dict[str, Any]
+    taken: int = 0
     created_at: datetime
     updated_at: datetime | None
 

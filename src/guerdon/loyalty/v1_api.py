@@ -2,7 +2,7 @@
 
 from guerdon.kit.activity import Activities
 from guerdon.kit.call import Call, Route
-from guerdon.loyalty import v1_members, v1_rules, v1_tiers
+from guerdon.loyalty import v1_activity, v1_members, v1_rules, v1_tiers
 from guerdon.loyalty.v1_members import Members
 from guerdon.loyalty.v1_rules import Rule, RuleIn, Rules, RulesIn
 from guerdon.loyalty.v1_tiers import Tier, Tiers, TiersIn
@@ -44,7 +44,7 @@ async def list_member_activity(
     starting_after_id: str | None = None,
 ) -> Activities:
     """List what happened to a member's card, the latest first."""
-    return await v1_members.activity(call, member_id)
+    return await v1_activity.activity(call, member_id)
 
 
 async def list_member_activity_1(
@@ -56,7 +56,7 @@ async def list_member_activity_1(
     starting_after_id: str | None = None,
 ) -> Activities:
     """List what happened to the card of a member of a program, the latest first."""
-    return await v1_members.activity(call, member_id, campaign_id)
+    return await v1_activity.activity(call, member_id, campaign_id)
 
 
 async def list_earning_rules(

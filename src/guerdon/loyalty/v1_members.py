@@ -1,17 +1,15 @@
 """Members as the older API shows them: by their cards, which are vouchers."""
 
 from collections.abc import Sequence
-from typing import Any, LiteralString
+from typing import LiteralString
 
 from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
 from guerdon.kit import db
-from guerdon.kit.activity import Activities, EventRow, about
-from guerdon.kit.activity import shown as shown_event
 from guerdon.kit.call import Call
 from guerdon.kit.errors import ApiError, not_found
-from guerdon.kit.paging import Listing, page
+from guerdon.kit.paging import page
 from guerdon.loyalty import members_store
 from guerdon.loyalty.members_store import CardRow, MemberRow
 from guerdon.loyalty.v1_names import OLDER, stored
@@ -26,18 +24,6 @@ PROGRAM = """
     where project_id = $1 and (id = $2 or name = $3) and settings ? 'v1' and status <> 'DELETED'
     order by id = $2 desc limit 1
 """
-EVENTS: LiteralString = "e.id, e.type, e.entity_id, e.customer_id, e.data, e.created_at, e.request_id"
-ACTIVITY = Listing(
-    name="data",
-    columns=EVENTS,
-    source="events e",
-    where="""e.project_id = $1 and e.customer_id = $2 and (e.entity_id = $3 or e.data #>> '{voucher,id}' = $3)
-        and e.type like any (array['customer.voucher.loyalty_card.%', 'customer.rewarded%',
-            'customer.loyalty.tier.%', 'voucher.loyalty_card.pending_points.%'])""",
-    id="e.id",
-    fields={},
-    sorts={"created_at": "e.created_at"},
-)
 PUBLISHED: LiteralString = """
     and v.campaign_id = $2 and v.holder_id is not null and ($3::text is null or v.code_key = $3)
     and ($4::text is null or v.holder_id in (
@@ -146,44 +132,3 @@ async def listed(call: Call, campaign: str, customer: str | None, code: str | No
         has_more=found.has_more,
         more_starting_after=found.more_starting_after or UNSET,
     )
-
-
-async def activity(call: Call, member_id: str, campaign: str | None = None) -> Activities:
-    """What happened to a member's card. Raises `ApiError` 404, 400 for a query that cannot be."""
-    voucher = await voucher_of(call, member_id, campaign)
-    found = await page(
-        call.db, EventRow, ACTIVITY, call.project_id, call.query, args=(voucher.holder_id or "", voucher.id),
-        zone=call.caller.timezone,
-    )  # fmt: skip
-    return Activities(
-        data=[shown_event(row, _type(row.type), _told(row, voucher.code)) for row in found.rows],
-        has_more=found.has_more,
-        more_starting_after=found.more_starting_after or UNSET,
-    )
-
-
-def _type(name: str) -> str:
-    """Events of pending points are those of the voucher; here they are told as the customer's."""
-    prefix, dot, what = name.rpartition("pending_points.")
-    if not dot or prefix.startswith("customer."):
-        return name
-    return f"customer.{prefix}{dot}{'added' if what == 'aded' else what}"
-
-
-def _told(row: EventRow, code: str) -> dict[str, Any]:
-    """What an event of a card tells, in the members that this list has; rules and pending points by their ids."""
-    told = about(row)
-    if isinstance(told.get("balance"), int):
-        told["balance"] = {
-            "type": "loyalty_card",
-            "object": "balance",
-            "points": told.get("points"),
-            "balance": told["balance"],
-            "related_object": {"type": "voucher", "id": row.entity_id},
-        }
-    for name, whole in (("pending_points_id", "pending_points"), ("earning_rule_id", "earning_rule")):
-        if whole in told:
-            told[name] = told.pop(whole)["id"]
-    if "voucher" in told:
-        told["voucher"] = {"id": told["voucher"]["id"], "code": code}
-    return told

@@ -2,10 +2,12 @@
 
 from datetime import datetime
 from typing import Any, Literal, LiteralString
+from zoneinfo import ZoneInfo
 
 from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
+from guerdon.engine.periods import local_day
 from guerdon.kit import db
 from guerdon.kit.call import Call
 from guerdon.kit.clock import iso
@@ -21,12 +23,15 @@ from guerdon.loyalty.v1_points import PointsBalance, Signed
 
 LISTED: LiteralString = """
     p.id, p.card_id, p.program_id, m.customer_id, p.order_id, p.points, p.activates_at, p.cause_id, p.created_at,
-    p.updated_at, o.source_id as order_source_id, r.body #>> '{v1,source,banner}' as banner
+    p.updated_at, o.source_id as order_source_id, r.body #>> '{v1,source,banner}' as banner,
+    e.tier_id, t.name as tier, t.body #> array['v1', 'earning_rules', p.cause_id] is not null as mapped
 """
 SOURCE: LiteralString = """
     loyalty_pending p join loyalty_members m on m.project_id = p.project_id and m.id = p.member_id
     left join orders o on o.project_id = p.project_id and o.id = p.order_id
     left join loyalty_parts r on r.project_id = p.project_id and r.id = p.cause_id
+    left join loyalty_earnings e on e.project_id = p.project_id and e.id = p.earning_id
+    left join loyalty_tiers t on t.project_id = p.project_id and t.id = e.tier_id
 """
 WAITING: LiteralString = "p.project_id = $1 and m.project_id = $1 and p.status = 'PENDING' and "
 OF_CARD = Listing(
@@ -40,9 +45,10 @@ OF_CARD = Listing(
 )
 OF_PROGRAM = replace(OF_CARD, where=WAITING + "p.program_id = $2")
 FIND = "select status from loyalty_pending where project_id = $1 and card_id = $2 and id = $3"
-LAST = (
-    "select total, balance from card_entries where project_id = $1 and card_id = $2 order by seq desc limit 1"
-)
+LAST = """
+    select greatest(total, 0) as total, balance from card_entries
+    where project_id = $1 and card_id = $2 order by seq desc limit 1
+"""
 CHANGE = """
     update loyalty_pending set points = $3::bigint, status = case when $3::bigint = 0 then 'CANCELED' else status end, updated_at = now()
     where project_id = $1 and id = $2
@@ -64,10 +70,15 @@ class PendingRow(Struct):
     updated_at: datetime | None
     order_source_id: str | None
     banner: str | None
+    tier_id: str | None
+    tier: str | None
+    mapped: bool
 
 
 class Pending(Struct, kw_only=True):
-    """Points that wait. `activates_at` is null where they wait for an event."""
+    """Points that wait. `activates_at` is the day of the project's calendar with which they come; null where they wait for
+    an event.
+    """
 
     id: str
     voucher_id: str
@@ -123,21 +134,27 @@ async def _page(call: Call, listing: Listing, of: str) -> PendingList:
         call.db, PendingRow, listing, call.project_id, call.query, args=(of,), zone=call.caller.timezone
     )
     return PendingList(
-        data=[_shown(row) for row in found.rows],
+        data=[_shown(row, call.caller.zone) for row in found.rows],
         total=found.total,
         has_more=found.has_more,
         more_starting_after=found.more_starting_after or UNSET,
     )
 
 
-def _shown(row: PendingRow) -> Pending:
+def _shown(row: PendingRow, zone: ZoneInfo) -> Pending:
     details: dict[str, Any] = {}
     if row.cause_id is not None:
         rule = {"id": older("earning_rule", row.cause_id), "source": {"banner": row.banner or ""}}
         details["earning_rule"] = rule
     if row.order_id is not None:
         details["order"] = {"id": row.order_id, "source_id": row.order_source_id}
-        details["event"] = {"type": "customer.order.paid"}
+        details["event"] = {
+            "type": "customer.order.paid", "category": "ACTION", "entity_id": row.customer_id,
+        }  # fmt: skip
+    if row.tier_id is not None and row.tier is not None:
+        # The holder's then; it was used where it says something of the rule.
+        tier = {"id": older("tier", row.tier_id), "name": row.tier}
+        details |= {"holder_loyalty_tier": tier} | ({"loyalty_tier": tier} if row.mapped else {})
     return Pending(
         id=row.id,
         voucher_id=row.card_id,
@@ -145,7 +162,7 @@ def _shown(row: PendingRow) -> Pending:
         customer_id=row.customer_id,
         order_id=row.order_id,
         points=row.points,
-        activates_at=None if row.activates_at is None else iso(row.activates_at),
+        activates_at=None if row.activates_at is None else str(local_day(row.activates_at, zone)),
         details=details,
         created_at=iso(row.created_at),
         updated_at=None if row.updated_at is None else iso(row.updated_at),

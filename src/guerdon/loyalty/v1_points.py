@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from guerdon.engine.expiry import ends
-from guerdon.engine.ledger import Card, Entry, NotEnough, TooMuch, Why, grant, spend, transfer
+from guerdon.engine.ledger import Card, Entry, NotEnough, SpendOrder, TooMuch, Why, grant, spend, transfer
 from guerdon.kit import db
 from guerdon.kit.call import Call
 from guerdon.kit.clock import iso
@@ -20,6 +20,7 @@ from guerdon.ledger.book import Note, entry_ids, more_ids
 from guerdon.ledger.transactions import Ref
 from guerdon.loyalty import members_store, sheet
 from guerdon.loyalty.compiled import Program
+from guerdon.loyalty.members import last_day
 from guerdon.loyalty.place import Place, held_place
 from guerdon.loyalty.purchases_store import kept
 from guerdon.loyalty.sheet import Sheet, open_sheet
@@ -64,7 +65,7 @@ class PointsChange(Struct, kw_only=True):
 
 
 class PointsBalance(Struct, kw_only=True):
-    """What was moved, and what is there now; `total` is what would be, had nothing been redeemed."""
+    """What was moved, and what is there now; `total` is what would be, had nothing been redeemed; at least 0."""
 
     points: int
     total: int
@@ -105,7 +106,7 @@ class Total(Struct):
 
 
 class Bucket(Struct, kw_only=True):
-    """Points that lapse together."""
+    """Points that lapse together; `expires_at` is the last day, by the project's calendar, on which they are there."""
 
     id: str
     voucher_id: str
@@ -148,6 +149,8 @@ async def change_balance(
                 account, "POINTS_ADDITION", data.points, place.now, entry_ids()[0], expires_at=end,
                 why=Why(),
             )  # fmt: skip
+            if data.expiration_date is not None and program is not None and program.sliding:
+                page_.book.end_apart(entry)
         else:
             if data.expiration_type is not None or data.expiration_date is not None:
                 raise invalid_payload(Fault("expiration_type", "belongs to what is added"))
@@ -165,7 +168,7 @@ async def change_balance(
     await _close(call, page_, [meant])
     return PointsBalance(
         points=data.points,
-        total=entry.total,
+        total=max(0, entry.total),
         balance=account.balance,
         related_object=Ref(meant.card.id, type="voucher"),
     )
@@ -233,7 +236,7 @@ def _bring(
                 giver, taker, types, said.points, place.now, more_ids(), new_id("card_entry"), order=order
             )
         else:
-            entries = _anew(giver, taker, said.points, place.now, restart[0])
+            entries = _anew(giver, taker, said.points, place.now, restart[0], order)
     except NotEnough as few:
         raise ApiError(
             400, "loyalty_card_points_exceeded", "loyalty card points exceeded",
@@ -247,11 +250,20 @@ def _bring(
         _tell(page_, entry)
 
 
-def _anew(giver: Card, taker: Card, points: int, now: datetime, end: datetime | None) -> list[Entry]:
-    out = spend(giver, "POINTS_TRANSFER_OUT", points, now, new_id("card_entry"))
-    back = grant(
-        taker, "POINTS_TRANSFER_IN", points, now, entry_ids()[0], expires_at=end, why=Why(related_id=out.id)
+def _anew(
+    giver: Card, taker: Card, points: int, now: datetime, end: datetime | None, order: SpendOrder
+) -> list[Entry]:
+    ids = entry_ids()[0]
+    out = spend(
+        giver,
+        "POINTS_TRANSFER_OUT",
+        points,
+        now,
+        new_id("card_entry"),
+        order=order,
+        why=Why(related_id=ids[0]),
     )
+    back = grant(taker, "POINTS_TRANSFER_IN", points, now, ids, expires_at=end, why=Why(related_id=out.id))
     return [out, back]
 
 
@@ -266,7 +278,7 @@ async def expiring(call: Call, campaign: str, member_id: str) -> Buckets:
         data=[
             Bucket(
                 id=row.id, voucher_id=row.card_id, campaign_id=row.campaign_id, bucket=Total(row.remaining),
-                expires_at=iso(row.expires_at), created_at=iso(row.created_at),
+                expires_at=last_day(row.expires_at, call.caller.zone), created_at=iso(row.created_at),
             )
             for row in found.rows
         ],

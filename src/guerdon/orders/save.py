@@ -258,6 +258,7 @@ async def _change(saving: Saving, known: OrderRow, said: OrderPayload, gathered:
     if merged == known:
         return known
     await _check_metadata(saving, known, said)
+    await _check_sold(saving, known, merged)
     written = await store.update(saving.conn, saving.project_id, merged)
     await _tell(saving, written, ["updated"] + ([] if merged.status == known.status else [merged.status]))
     worth = written.amount if written.status in ("PAID", "FULFILLED") else None
@@ -270,6 +271,28 @@ async def _change(saving: Saving, known: OrderRow, said: OrderPayload, gathered:
     ):
         await enqueue(saving.conn, saving.project_id, "cards.void", {"order_id": written.id})
     return written
+
+
+async def _check_sold(saving: Saving, known: OrderRow, merged: OrderRow) -> None:
+    """Raise `ApiError` 400 where a line that sold gift cards would become another: a return of it, which takes them
+    back, is about the line.
+    """
+    if merged.items == known.items or merged.status == "CANCELED":
+        return
+    before, after = (msgspec.json.decode(row.items or "[]") for row in (known, merged))
+    for line, cards in (await store.sold_lines(saving.conn, saving.project_id, known.id)).items():
+        same = line < len(after) and all(
+            after[line].get(name) == before[line].get(name) for name in ("source_id", "product_id", "sku_id")
+        )
+        if not same or after[line].get("quantity", 1) < cards:
+            details = f"Line {line} sold gift cards ({cards}) and stays; a return takes them back with it."
+            raise ApiError(
+                400,
+                "invalid_order",
+                "Invalid order",
+                details,
+                faults=[Fault(f"items[{line}]", "sold gift cards")],
+            )
 
 
 async def _tell(saving: Saving, order: OrderRow, news: list[str]) -> None:

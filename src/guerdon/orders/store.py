@@ -110,6 +110,11 @@ SOLD_CARDS = """
     select exists (select 1 from card_sales where project_id = $1 and order_id = $2 and voided_at is null)
 """
 
+SOLD_LINES = """
+    select line, count(*) as cards from card_sales
+    where project_id = $1 and order_id = $2 and voided_at is null and line is not null group by line order by line
+"""
+
 # With what the order is worth, if it is paid, for those that do not know it yet.
 REFERRALS = """
     with worth as (
@@ -145,6 +150,11 @@ async def insert(conn: db.Db, project_id: str, row: OrderRow, created_at: dateti
 async def sold_cards(conn: db.Db, project_id: str, order_id: str) -> bool:
     """Whether the order sold gift cards that nobody took back."""
     return await db.value(conn, SOLD_CARDS, project_id, order_id)
+
+
+async def sold_lines(conn: db.Db, project_id: str, order_id: str) -> dict[int, int]:
+    """How many gift cards that nobody took back each line of a locked order sold."""
+    return {r["line"]: r["cards"] for r in await db.records(conn, SOLD_LINES, project_id, order_id)}
 
 
 async def referrals(conn: db.Db, project_id: str, order_id: str, worth: int | None) -> list[str]:

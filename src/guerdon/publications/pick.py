@@ -15,6 +15,7 @@ from guerdon.vouchers.given import Suitable
 from guerdon.vouchers.issue import add_to_campaign
 from guerdon.vouchers.requests import VoucherFields
 from guerdon.vouchers.terms import quantity_of
+from guerdon.vouchers.value import is_on_sale
 
 
 class _TooFew(Exception):
@@ -71,6 +72,11 @@ class Asked(Struct):
         campaign = self.campaign
         assert campaign is not None, "without a code a campaign was named"
         standalone = campaign.type == "STANDALONE"
+        if is_on_sale(campaign.body):
+            # Those that nobody bought cannot pay, and the others are their buyers'.
+            return _nothing(
+                f"Cards of the campaign {campaign.name!r} are sold; publish a sold one by its code."
+            )
         if self._ended(campaign.body, standalone):
             return _nothing(f"The campaign {campaign.name!r} has ended.")
         db, project_id = self.call.db, self.call.project_id

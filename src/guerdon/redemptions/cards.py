@@ -20,7 +20,6 @@ from guerdon.kit.outbox import Event
 from guerdon.ledger import book as books
 from guerdon.redemptions.asks import RedeemAsk, RollbackAsk
 from guerdon.vouchers.locked import Kept, Voucher
-from guerdon.vouchers.value import is_on_sale
 
 CARDS = ("GIFT_VOUCHER", "LOYALTY_CARD")
 
@@ -63,11 +62,11 @@ def equip(
     held = seen.held(f"c:{voucher.id}", session_key) if seen.holds else 0
     available = max(0, card.available(seen.now) - held)
     wanted = available if credits is None else min(credits, available)
-    body, open_lots = voucher.kept.body, [lot for lot in card.lots.values() if lot.open(seen.now)]
+    open_lots = [lot for lot in card.lots.values() if lot.open(seen.now)]
     redeemable.card = OnCard(
         credits,
         available,
-        sold=card.seq > 0 or not is_on_sale(body),
+        sold=seen.book.sales.get(voucher.id) != "AWAITED",
         ends=min((lot.expires_at for lot in open_lots if lot.expires_at is not None), default=None),
     )
     redeemable.terms = paying(voucher.kept, wanted)
@@ -91,7 +90,7 @@ def take(seen: Any, writes: Any, ask: RedeemAsk, voucher: Voucher, row: Any) -> 
     kind = "CREDITS_REDEMPTION" if row.reward is None else "POINTS_REDEMPTION"
     entry = spend(card, kind, amount, seen.now, new_id("card_entry"), order=order, why=why)
     seen.book.enter([entry])
-    _tell(writes, ask, entry, row.customer_id)
+    tell(writes, ask, entry, row.customer_id)
 
 
 def put_back(
@@ -117,7 +116,7 @@ def put_back(
     entry = give_back(card, kind, left, amount, seen.now, new_id("card_entry"), why)
     entries.append(entry)
     seen.book.enter([entry])
-    _tell(writes, ask, entry, redemption.customer_id)
+    tell(writes, ask, entry, redemption.customer_id)
     return amount
 
 
@@ -130,7 +129,8 @@ def points_back(redemption: Any, spent: int, returned: int, *, last: bool) -> in
     return max(0, spent * redemption.returned_amount // redemption.amount - returned)
 
 
-def _tell(writes: Any, ask: RedeemAsk | RollbackAsk, entry: Entry, customer_id: str | None) -> None:
+def tell(writes: Any, ask: RedeemAsk | RollbackAsk, entry: Entry, customer_id: str | None) -> None:
+    """Tell of a movement on a card."""
     data = {"transaction_id": entry.id, "type": entry.type, "amount": entry.amount, "balance": entry.balance}
     kind = "gift" if entry.type.startswith("CREDITS") else "loyalty_card"
     writes.tell(

@@ -19,6 +19,7 @@ from guerdon.engine.entries import shown_on_lines
 from guerdon.engine.ledger import Entry
 from guerdon.engine.money import exponent_of
 from guerdon.engine.order import Catalog, known_items
+from guerdon.engine.reasons import Reason
 from guerdon.engine.situation import Collection
 from guerdon.kit import db
 from guerdon.kit.errors import not_found
@@ -27,6 +28,7 @@ from guerdon.ledger import sales
 from guerdon.ledger.book import Book
 from guerdon.ledger.pins import Pins
 from guerdon.ledger.sales import Sale
+from guerdon.loyalty.payments import Standing
 from guerdon.orders import locked as orders
 from guerdon.orders.locked import Held
 from guerdon.product_collections import members
@@ -150,6 +152,8 @@ class Seen(Struct):
     pins: Pins = field(default_factory=Pins)
     sales: dict[str, list[Sale]] = {}
     """The cards that orders which may come back have sold, by order."""
+    paid: dict[str, list[Standing]] = {}
+    """What points paid of orders that goods come back of, by order."""
     drafted: Drafted | None = None
     referring: Screen | None = None
     """Where referral codes are among the vouchers: who may have them."""
@@ -202,10 +206,11 @@ class Seen(Struct):
         if one.voucher.type == "LOYALTY_CARD":
             rewarded.equip(self, ask, one)
             return
-        gift = one.asked.gift
-        cards.equip(
-            self, one.voucher, one.redeemable, None if gift is None else gift.credits, ask.session_key
-        )
+        credits = None if one.asked.gift is None else one.asked.gift.credits
+        cards.equip(self, one.voucher, one.redeemable, credits, ask.session_key)
+        if credits is not None and ask.order is None:
+            refused = (Reason.MISSING_ORDER, "An order is required for credits to pay.")
+            one.redeemable.refused = one.redeemable.refused or refused
 
     def order_named(self, ask_id: str | None, source_id: str | None) -> Held | None:
         """The order meant by an id, else by a source id; they may not be mixed up, ids begin with ``ord_``."""

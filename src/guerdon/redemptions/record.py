@@ -44,7 +44,7 @@ TAKE_BACK = """
 
 RETURN_COLUMNS = (
     "project_id", "id", "order_id", "refund", "paid_before", "paid_after", "method", "items", "given_back", "reason",
-    "metadata", "cards", "withheld", "created_at",
+    "metadata", "cards", "withheld", "by_points", "created_at",
 )  # fmt: skip
 
 encode = msgspec.json.Encoder().encode
@@ -156,7 +156,7 @@ async def _keep_returns(conn: db.Conn, seen: Seen, returns: Sequence[OrderReturn
         [
             (seen.project_id, r.id, r.order_id, r.refund, r.paid_before, r.paid_after, r.method,
              encode(r.items).decode(), encode(r.given_back).decode(), r.reason, r.metadata, encode(r.cards).decode(),
-             r.withheld, seen.now)
+             r.withheld, r.by_points, seen.now)
             for r in returns
         ],
     )  # fmt: skip

@@ -40,7 +40,7 @@ class CardRef(Struct):
 
 class GivenBack(Struct, omit_defaults=True):
     """What one redemption gave back, in minor units: discount, or `credits` that are on their card again, or what the
-    `points` were worth that are.
+    `points` were worth that are. Of credits `withheld` were taken off again.
     """
 
     redemption_id: str
@@ -49,6 +49,7 @@ class GivenBack(Struct, omit_defaults=True):
     amount: int
     credits: bool = False
     points: int = 0
+    withheld: int = 0
     rollback_id: str | None = None
 
 
@@ -70,7 +71,8 @@ class ReturnedItem(Struct):
 
 class OrderReturn(Struct, kw_only=True):
     """A return. `refund` is what is owed in money: what was paid before less what would have been paid for the goods
-    that stay, less what is `withheld` since it was spent of cards that come back. `method` tells how that was found:
+    that stay, less what points had paid of it (`by_points`), less what is `withheld` since it was spent of cards that come back; what the refund does not cover of that is
+    withheld from credits in `given_back`. `method` tells how that was found:
     DECIDED_AGAIN on those goods, or IN_PROPORTION.
     """
 
@@ -85,6 +87,7 @@ class OrderReturn(Struct, kw_only=True):
     given_back: list[GivenBack]
     cards: list[CardTaken] = []
     withheld: int = 0
+    by_points: int = 0
     reason: str | None
     metadata: dict[str, Any]
     created_at: str

@@ -22,6 +22,7 @@ from guerdon.kit.errors import ApiError, Fault, invalid_payload, not_found
 from guerdon.kit.ids import new_id, new_ids
 from guerdon.kit.outbox import Event
 from guerdon.ledger.sales import Voided
+from guerdon.loyalty.payments import in_money, standing_of
 from guerdon.orders.locked import Held
 from guerdon.products import catalog
 from guerdon.redemptions import answers, cards
@@ -33,7 +34,7 @@ from guerdon.redemptions.redeem import freeze
 from guerdon.redemptions.returned import CardRef, CardTaken, GivenBack, OrderReturn, ReturnedItem, ReturnIn
 from guerdon.redemptions.rollback import allotment_of, line_of, take_back
 from guerdon.redemptions.shapes import RedeemableIn
-from guerdon.redemptions.voiding import void_sales
+from guerdon.redemptions.voiding import void_sales, withhold
 
 encode = msgspec.json.Encoder(decimal_format="number").encode
 
@@ -48,7 +49,8 @@ class ReturnAsk(RollbackAsk, gc=False, kw_only=True):
 
 
 async def know(conn: db.Db, seen: Seen, asks: Sequence[ReturnAsk]) -> None:
-    """Read what deciding again wants to know of products."""
+    """Read what points paid of the orders, and what deciding again wants to know of products."""
+    seen.paid = await standing_of(conn, seen.project_id, [ask.order_id for ask in asks]) if asks else {}
     for ask in asks:
         held = seen.orders_by_name.get(ask.order_id)
         rules = tuple(rule for name in ask.voucher_ids for rule in seen.ruled.get(name, NO_RULES).rules)
@@ -86,11 +88,14 @@ def settle(seen: Seen, ask: ReturnAsk, writes: Writes) -> Reply:
     given_back = _give_back(seen, ask, taken, made, whole, held, order_json, writes)
     return_id = new_id("return")
     voided = void_sales(seen, writes, ask, made.order, return_id, whole=whole)
-    withheld = min(made.refund, sum(one.spent for one in voided if one.sale.less_spent))
+    spent = sum(one.spent for one in voided if one.sale.less_spent)
+    owed = _in_money(seen, ask.order_id, made)
+    withheld = min(owed, spent)
+    withhold(seen, writes, ask, given_back, spent - withheld, return_id)
     answer = OrderReturn(
         id=return_id,
         order_id=ask.order_id,
-        refund=made.refund - withheld,
+        refund=owed - withheld,
         paid_before=made.paid_before,
         paid_after=made.paid_after,
         method=made.method,
@@ -98,6 +103,7 @@ def settle(seen: Seen, ask: ReturnAsk, writes: Writes) -> Reply:
         given_back=given_back,
         cards=[_taken(seen, one) for one in voided],
         withheld=withheld,
+        by_points=made.refund - owed,
         reason=ask.goods.reason,
         metadata=ask.goods.metadata or {},
         created_at=iso(seen.now),
@@ -105,6 +111,14 @@ def settle(seen: Seen, ask: ReturnAsk, writes: Writes) -> Reply:
     )
     writes.returns.append(answer)
     return Reply(encode(answer))
+
+
+def _in_money(seen: Seen, order_id: str, made: Return) -> int:
+    """What of a refund is owed in money, beside what points had paid."""
+    paid = seen.paid.get(order_id)
+    if not paid:
+        return made.refund
+    return in_money(paid, made.paid_before) - in_money(paid, made.paid_after)
 
 
 def _taken(seen: Seen, one: Voided) -> CardTaken:
@@ -232,7 +246,7 @@ def _held(condition: Condition) -> Condition:
 def _save(seen: Seen, ask: ReturnAsk, held: Held, made: Return, whole: bool, writes: Writes) -> bytes:
     freeze(seen, writes, held)
     order = made.order
-    order.updated_at = seen.now
+    order.updated_at = iso(seen.now)
     if whole:
         order.status = "CANCELED"
     held.order, held.changed, held.items_json = order, True, None

@@ -31,8 +31,8 @@ REDEMPTIONS = """
 """
 
 OF_ORDER = """
-    select id, order_id, refund, paid_before, paid_after, method, items, given_back, cards, withheld, reason, metadata,
-           created_at
+    select id, order_id, refund, paid_before, paid_after, method, items, given_back, cards, withheld, by_points, reason,
+           metadata, created_at
     from order_returns where project_id = $1 and order_id = $2 order by created_at, id
 """
 
@@ -50,6 +50,7 @@ class ReturnRow(Struct):
     given_back: str
     cards: str
     withheld: int
+    by_points: int
     reason: str | None
     metadata: dict[str, Any]
     created_at: datetime
@@ -115,6 +116,7 @@ def _shape(row: ReturnRow) -> OrderReturn:
         given_back=msgspec.json.decode(row.given_back, type=list[GivenBack]),
         cards=msgspec.json.decode(row.cards, type=list[CardTaken]),
         withheld=row.withheld,
+        by_points=row.by_points,
         reason=row.reason,
         metadata=row.metadata,
         created_at=iso(row.created_at),

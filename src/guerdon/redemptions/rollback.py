@@ -217,7 +217,7 @@ def _restore(
         if fits(order, part):
             order = give_back(order, part)
     order = copy_order(order)
-    order.updated_at = seen.now
+    order.updated_at = iso(seen.now)
     if whole:
         order.status = "CANCELED"
         order.redemptions = _mentions(seen, order, ask, ids, own)
@@ -363,6 +363,8 @@ def _answer(
         result="SUCCESS",
         status="SUCCEEDED",
         amount=amount if reward is None else -reward["points"],
+        gift={"amount": amount} if voucher is not None and voucher.type == "GIFT_VOUCHER" else UNSET,
+        loyalty_card=UNSET if reward is None else {"points": -reward["points"]},
         reward=UNSET if reward is None else reward | {"customer": customer},
         reason=row.reason if row.reason is not None else UNSET,
         order=None if order_json is None else Raw(order_json),

@@ -236,7 +236,7 @@ def _shown(
         returned_amount=UNSET if rollback or not row.returned_amount else row.returned_amount,
         amount=_amount(row, gift=gift),
         gift={"amount": row.amount} if gift else UNSET,
-        loyalty_card=UNSET if points is None or rollback else {"points": points},
+        loyalty_card=UNSET if points is None else {"points": -points if rollback else points},
         reward=UNSET if row.reward is None else row.reward | {"customer": customer},
         voucher=UNSET if voucher is None else voucher,
         reason=UNSET if row.reason is None else row.reason,

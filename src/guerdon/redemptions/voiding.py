@@ -3,10 +3,14 @@
 from collections.abc import Sequence
 from typing import Any
 
+from guerdon.engine.ledger import Why, claw_back
 from guerdon.engine.order import Order
+from guerdon.kit.ids import new_id
 from guerdon.ledger import sales
 from guerdon.ledger.sales import Sale, Voided
+from guerdon.redemptions import cards
 from guerdon.redemptions.asks import RollbackAsk
+from guerdon.redemptions.returned import GivenBack
 from guerdon.vouchers.sale import news
 
 
@@ -32,6 +36,31 @@ def void_sales(
     seen.sales[order.id] = [sale for sale in sold if sale.card_id not in gone]
     writes.voided += voided
     return voided
+
+
+def withhold(
+    seen: Any, writes: Any, ask: RollbackAsk, given_back: Sequence[GivenBack], owed: int, cause_id: str
+) -> None:
+    """Take so much of the credits that a return gave back off their cards again: what was spent of a card that these
+    credits had bought would come back as well.
+    """
+    for told in (one for one in given_back if one.credits):
+        redemption = seen.redemptions[told.redemption_id]
+        card = seen.book.cards.get(redemption.voucher_id or "")
+        backs = [entry for entry in seen.spent[redemption.id] if entry.cause_id == told.rollback_id]
+        amount = min(owed, sum(entry.amount for entry in backs))
+        if card is None or not amount:
+            continue
+        lots = [part.lot for entry in backs for part in entry.parts]
+        why = Why(order_id=redemption.order_id, cause_id=cause_id)
+        entry = claw_back(
+            card, "CREDITS_REMOVAL", lots, amount, seen.now, new_id("card_entry"), policy="FLOOR", why=why
+        )
+        assert entry is not None, "it was put there just now"
+        seen.book.enter([entry])
+        cards.tell(writes, ask, entry, redemption.customer_id)
+        told.withheld = amount
+        owed -= amount
 
 
 def _of_lines(seen: Any, sold: Sequence[Sale], order: Order) -> list[Sale]:

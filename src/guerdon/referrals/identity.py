@@ -42,8 +42,8 @@ def canonical_email(text: str | None) -> str | None:
     >>> canonical_email("Ann.Lee+shop@GoogleMail.com"), canonical_email("ann"), canonical_email(" A@b.EU. ")
     ('annlee@gmail.com', None, 'a@b.eu')
     """
-    local, at, domain = unicodedata.normalize("NFKC", text or "").strip().casefold().rpartition("@")
-    domain = domain.rstrip(".")
+    local, at, domain = _seen(text).casefold().rpartition("@")
+    local, domain = local.replace('"', ""), _ascii(domain.rstrip("."))
     if not at or not local or not domain:
         return None
     domain = DOMAINS.get(domain, domain)
@@ -65,17 +65,43 @@ def canonical_phone(text: str | None, country: str | None = None) -> str | None:
     >>> canonical_phone("8 (912) 345-67-89", "RU"), canonical_phone("011 44 20 7946 0958", "US")
     ('+79123456789', '+442079460958')
     """
-    written = unicodedata.normalize("NFKC", text or "").strip()[:LONGEST]
-    land = (country or "").upper() or None
-    if land is None and written.startswith("00"):
-        written = "+" + written[2:]
+    written = "".join(str(unicodedata.decimal(c, c)) for c in _seen(text)[:LONGEST])
+    land = (country or "").upper()
+    if land in phonenumbers.SUPPORTED_REGIONS:
+        return _numbered(written, land, sure=False)
+    if "+" in written:
+        return _numbered(written, None, sure=False)
+    return _numbered("+" + written.removeprefix("00"), None, sure=not written.startswith("00"))
+
+
+def _numbered(written: str, land: str | None, *, sure: bool) -> str | None:
+    """In E.164; with `sure` no number that is not given to anybody, since its calling code is a guess."""
     try:
         number = phonenumbers.parse(written, land)
     except phonenumbers.NumberParseException:
         return None
-    if not phonenumbers.is_possible_number(number):
+    if number.italian_leading_zero and not phonenumbers.is_valid_number(number):  # +48 (0) 601 234 567
+        without = phonenumbers.PhoneNumber(number.country_code, number.national_number)
+        number = without if phonenumbers.is_valid_number(without) else number
+    if not phonenumbers.is_possible_number(number) or (sure and not phonenumbers.is_valid_number(number)):
         return None
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def _seen(text: str | None) -> str:
+    """A text without what nobody sees of it."""
+    shown = "".join(c for c in text or "" if unicodedata.category(c) != "Cf")
+    return unicodedata.normalize("NFKC", shown).strip()
+
+
+def _ascii(domain: str) -> str:
+    """A domain as mail servers look it up."""
+    if domain.isascii():
+        return domain
+    try:
+        return domain.encode("idna").decode()
+    except UnicodeError:
+        return domain
 
 
 def identities(email: str | None, phone: str | None, country: str | None = None) -> frozenset[str]:

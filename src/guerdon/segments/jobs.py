@@ -137,6 +137,8 @@ async def settle(
             if before - members
             else []
         )
+        if not silent:
+            await waiting.tell_standing(conn, project_id, [*entered, *left], segment.id)
         events += [_event("customer.segment.entered", one, segment) for one in entered]
         events += [_event("customer.segment.left", one, segment) for one in left]
     if not silent:

@@ -21,6 +21,7 @@ from guerdon.ledger.transactions import OF_CARD, Transactions, transactions
 from guerdon.vouchers import sale, store
 from guerdon.vouchers.edit import find_locked
 from guerdon.vouchers.sale import Activated, ActivationIn
+from guerdon.vouchers.value import has_ended
 
 
 async def card_of(call: Call, code: str) -> store.VoucherWithTerms:
@@ -102,7 +103,9 @@ async def look_up_balance(call: Call, code: str, data: LookUpIn) -> BalanceSeen 
     A card that has a PIN asks for it; wrong ones are counted. For pages where card holders type their codes.
     """
     card = await _gift_card(call, code, data.gift.pin if data.gift else None)
-    return card if isinstance(card, Reply) else await look_up(call, card.id, data)
+    if isinstance(card, Reply):
+        return card
+    return await look_up(call, card.id, data, lambda now: card.active and not has_ended(card.body, now))
 
 
 async def activate_card(call: Call, code: str, data: ActivationIn) -> Activated:

@@ -7,7 +7,7 @@ from guerdon.definitions.waiting import tell_card_gone
 from guerdon.kit.call import Call
 from guerdon.kit.errors import ApiError, Fault, invalid_payload, not_found
 from guerdon.kit.outbox import Event, emit
-from guerdon.ledger import closing
+from guerdon.ledger import closing, sales
 from guerdon.schemas.check import checked
 from guerdon.validation_rules.assign import forget
 from guerdon.vouchers import store
@@ -15,7 +15,7 @@ from guerdon.vouchers.category import settle
 from guerdon.vouchers.requests import VoucherChange
 from guerdon.vouchers.shape import Voucher
 from guerdon.vouchers.terms import merge, quantity_of
-from guerdon.vouchers.value import no_pin, type_of
+from guerdon.vouchers.value import is_on_sale, no_pin, type_of
 
 
 async def find_locked(call: Call, code: str) -> store.VoucherWithTerms:
@@ -27,7 +27,9 @@ async def find_locked(call: Call, code: str) -> store.VoucherWithTerms:
 
 
 async def change(call: Call, code: str, data: VoucherChange) -> Voucher:
-    """Apply an edit. Raises `ApiError` 400 (`invalid_voucher` for another type of discount), 404."""
+    """Apply an edit. Raises `ApiError` 400 (`invalid_voucher` for another type of discount, `voucher_disabled`
+    for a card that nobody bought and that is to be switched on), 404.
+    """
     voucher = await find_locked(call, code)
     type_of(voucher.type, data.gift, data.loyalty_card, data.discount)
     if data.type not in (None, voucher.type):
@@ -53,6 +55,7 @@ async def change(call: Call, code: str, data: VoucherChange) -> Voucher:
     if data.additional_info is not UNSET:
         voucher.additional_info = data.additional_info
     if data.active is not None:
+        await _check_sold(call, voucher, data.active)
         voucher.active = data.active
     if data.metadata is not None:
         voucher.metadata = voucher.metadata | data.metadata
@@ -77,10 +80,18 @@ def _same_amount(voucher: store.VoucherWithTerms, data: VoucherChange) -> None:
 
 
 async def switch(call: Call, code: str, active: bool) -> Voucher:
-    """Turn a voucher on or off. Raises `ApiError` 404."""
+    """Turn a voucher on or off. Raises `ApiError` 404, 400 `voucher_disabled` for a card that nobody bought."""
     voucher = await find_locked(call, code)
+    await _check_sold(call, voucher, active)
     await store.set_active(call.db, call.project_id, voucher.id, active)
     return await _told(call, voucher, "voucher.enabled" if active else "voucher.disabled")
+
+
+async def _check_sold(call: Call, voucher: store.VoucherWithTerms, active: bool) -> None:
+    """Raise `ApiError` 400 where a card that nobody bought is to be switched on."""
+    if active and is_on_sale(voucher.body):
+        for why in (await sales.unsold(call.db, call.project_id, (voucher.id,))).values():
+            raise sales.refusal(why, voucher.id)
 
 
 async def remove(call: Call, code: str, force: bool) -> None:

@@ -7,7 +7,7 @@ from guerdon.kit.call import Call
 from guerdon.kit.errors import ApiError, Fault, duplicate, invalid_payload, not_found
 from guerdon.kit.ids import new_id
 from guerdon.kit.outbox import Event, emit
-from guerdon.ledger import pins
+from guerdon.ledger import pins, sales
 from guerdon.schemas.check import checked
 from guerdon.validation_rules.assign import assign_all
 from guerdon.vouchers import store
@@ -16,7 +16,7 @@ from guerdon.vouchers.codes import check_code, check_room, long_enough, mint, re
 from guerdon.vouchers.requests import VoucherFields, VoucherIn
 from guerdon.vouchers.shape import Voucher
 from guerdon.vouchers.terms import merge, quantity_of
-from guerdon.vouchers.value import GiftIn, is_on_sale, kind_of, open_cards, type_of, value_of
+from guerdon.vouchers.value import GiftIn, is_on_sale, kind_of, must_last, open_cards, type_of, value_of
 
 DRAWS = 20
 """How many random codes are tried: in a space that is half full, twenty are taken once in a million times."""
@@ -49,6 +49,7 @@ async def _alone(call: Call, data: VoucherIn, code: str | None, config: CodeConf
         raise invalid_payload(Fault("discount", "a discount voucher needs its discount"))
     body = merge({}, data, call.caller.zone, discount=data.discount, limit=data.redemption)
     body |= value_of(kind, data.gift, data.loyalty_card)
+    await must_last(call.db, body)
     config = long_enough(config, kind)
     body = await settle(call.db, call.project_id, data, body)
     return await _write(call, None, body, data, code, config, body)
@@ -68,6 +69,7 @@ async def add_to_campaign(
     body = None
     if data.says_terms():
         body = merge(campaign_body, data, call.caller.zone, discount=data.discount, limit=data.redemption)
+        await must_last(call.db, body)
         body = await settle(call.db, call.project_id, data, body)
     begins = campaign_body
     if data.gift is not None or data.loyalty_card is not None:
@@ -90,6 +92,8 @@ async def _write(
     begins: dict[str, Any],
 ) -> Voucher:
     await checked(call.db, call.project_id, "voucher", data.metadata)
+    if data.active and is_on_sale(begins):
+        raise sales.refusal(sales.WHY["AWAITED"], None)
     voucher = store.NewVoucher(
         id=new_id("voucher"),
         code="" if code is None else check_code(code),

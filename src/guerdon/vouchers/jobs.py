@@ -3,6 +3,7 @@ part's report, so that a kill costs nothing and nothing is done twice."""
 
 import csv
 import io
+from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -12,11 +13,13 @@ from msgspec import UNSET
 from guerdon.categories import store as categories
 from guerdon.categories.store import CategoryRow
 from guerdon.kit import db
+from guerdon.kit.clock import database_now
 from guerdon.kit.csv_files import rows_of
 from guerdon.kit.errors import ApiError, Fault, invalid_payload
 from guerdon.kit.ids import new_ids
 from guerdon.kit.jobs import JobHandler, Work
 from guerdon.kit.outbox import Event, emit
+from guerdon.ledger import sales
 from guerdon.schemas.check import check, schemas_of
 from guerdon.schemas.values import Schemas
 from guerdon.vouchers import import_sets
@@ -25,7 +28,16 @@ from guerdon.vouchers.import_rows import ImportItem, Line, lines_of_csv, lines_o
 from guerdon.vouchers.sale import void
 from guerdon.vouchers.store import code_key, count_in_campaign
 from guerdon.vouchers.terms import merge, quantity_of
-from guerdon.vouchers.value import is_on_sale, kind_of, no_pin, open_cards, type_of, value_of
+from guerdon.vouchers.value import (
+    ended,
+    has_ended,
+    is_on_sale,
+    kind_of,
+    no_pin,
+    open_cards,
+    type_of,
+    value_of,
+)
 
 KIND = "voucher.import"
 SHOWN_FAILURES = 100
@@ -133,10 +145,13 @@ class Step:
         self.terms: dict[bytes, str] = {}
         self.schemas: Schemas = {}
         self.categories: list[CategoryRow] = []
+        self.unsold: dict[str, str] = {}
+        self.now = datetime.max.replace(tzinfo=UTC)
 
     async def run(self, lines: list[Line]) -> dict[int, str]:
         """Carry the rows out; sets the error of those that fail, and answers what became of the others."""
         ground = None
+        self.now = await database_now(self.conn)
         self.schemas = await schemas_of(self.conn, self.project_id)
         if any(line.item is not None and _says_category(line.item) for line in lines):
             self.categories = await categories.all_of(self.conn, self.project_id)
@@ -160,6 +175,8 @@ class Step:
 
     async def _group(self, group: dict[str, Line], ground: import_sets.Ground | None) -> None:
         existing = await import_sets.find_many(self.conn, self.project_id, list(group))
+        on_sale = [row.id for row in existing.values() if is_on_sale(row.body)]
+        self.unsold = await sales.unsold(self.conn, self.project_id, on_sale)
         bodies: dict[str, dict[str, Any]] = {}
         for key, line in group.items():
             try:
@@ -192,7 +209,14 @@ class Step:
         body = merge(base, item, self.zone, discount=item.discount, limit=item.redemption)
         if old is None and (not base or item.gift is not None or item.loyalty_card is not None):
             body |= value_of(kind, item.gift, item.loyalty_card, on_sale=is_on_sale(base))
+        if old is None and kind != "DISCOUNT_VOUCHER" and has_ended(body, self.now):
+            raise ended()
         no_pin(item.gift, "")
+        why = (
+            self.unsold.get(old.id) if old is not None else sales.WHY["AWAITED"] if is_on_sale(body) else None
+        )
+        if item.active and why is not None:
+            raise _failed("active", why)
         body = settled(item, body, self.categories)
         said = item.metadata or {}
         metadata = said if old is None else old.metadata | said

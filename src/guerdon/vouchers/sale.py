@@ -20,7 +20,7 @@ from guerdon.vouchers import store
 from guerdon.vouchers.edit import find_locked
 from guerdon.vouchers.shape import Voucher
 from guerdon.vouchers.terms import Name
-from guerdon.vouchers.value import is_on_sale
+from guerdon.vouchers.value import has_ended, is_on_sale
 
 NOW = "select clock_timestamp()"
 
@@ -74,7 +74,7 @@ class Activated(Struct, kw_only=True):
 async def activate(call: Call, code: str, data: ActivationIn) -> Activated:
     """Put on a card what it was sold for, and switch it on.
 
-    Raises `ApiError` 404, 400 `invalid_voucher`, `invalid_order`, `invalid_amount`, 409 `already_activated`.
+    Raises `ApiError` 404, 400 `invalid_voucher`, `invalid_order`, `invalid_amount`, `voucher_expired`, 409 `already_activated`.
     """
     named = data.order
     if (named.id is None) == (named.source_id is None):
@@ -87,11 +87,19 @@ async def activate(call: Call, code: str, data: ActivationIn) -> Activated:
     if card.type != "GIFT_VOUCHER" or not is_on_sale(card.body):
         details = f"{code} was not made to be sold later: its campaign has no option cards: ON_SALE."
         raise ApiError(400, "invalid_voucher", "Invalid voucher", details)
-    if order["status"] == "CANCELED":
-        raise ApiError(400, "invalid_order", "Invalid order", "A canceled order sells no card.")
-    line = None if named.item is None else _line(named.item, order["items"])
+    if order["status"] not in ("PAID", "FULFILLED"):
+        was = "canceled" if order["status"] == "CANCELED" else "not paid yet"
+        raise _invalid_order(f"The order is {was}: a card is sold by an order that is PAID or FULFILLED.")
+    if has_ended(card.body, await db.value(call.conn, NOW)):
+        details = f"{code} is over since {card.body['expiration_date']}: nothing on it could be spent."
+        raise ApiError(
+            400, "voucher_expired", "Voucher expired", details, resource_id=card.id, resource_type="voucher"
+        )
+    lines = msgspec.json.decode(order["items"] or "null") or []
+    line = None if named.item is None else _line(named.item, lines)
     amount = _amount(card.body["gift"]["amount"], data.amount)
     entry_id = await _sell(call, card.id, order["id"], line, amount, data.reason)
+    await _check_units(call, order["id"], line, lines)
     await store.set_active(call.conn, call.project_id, card.id, True)
     told = {"transaction_id": entry_id, "type": "CREDITS_ADDITION", "amount": amount, "balance": amount}
     names = ("voucher.enabled", "voucher.gift.transaction.created", "voucher.gift.balance_aded")
@@ -126,6 +134,17 @@ async def _sell(
     return entry_id
 
 
+async def _check_units(call: Call, order_id: str, line: int | None, lines: list[dict[str, Any]]) -> None:
+    """Raise `ApiError` 400 where an order would have sold more cards than goods: in all, or of the line."""
+    if not lines:  # known by its amount alone
+        return
+    sold = await sales.standing(call.conn, call.project_id, order_id)
+    units = [one.get("quantity", 1) for one in lines]
+    if sum(sold.values()) > sum(units) or (line is not None and sold[line] > units[line]):
+        which = "the order" if line is None else f"line {line} of the order"
+        raise _invalid_order(f"As many cards as {which} has units were sold by it already.")
+
+
 def _amount(fixed: int, given: int | None) -> int:
     if not fixed and given is None:
         raise _invalid_amount("is needed: the campaign leaves open what its cards are sold for")
@@ -134,8 +153,7 @@ def _amount(fixed: int, given: int | None) -> int:
     return fixed or given or 0
 
 
-def _line(item: SoldLine, items: str | None) -> int:
-    lines = msgspec.json.decode(items or "null") or []
+def _line(item: SoldLine, lines: list[dict[str, Any]]) -> int:
     if item.index is not None:
         if item.index >= len(lines):
             raise invalid_payload(Fault("order.item.index", f"the order has {len(lines)} lines"))
@@ -200,6 +218,10 @@ def news(one: Voided) -> list[Event]:
     if one.empty:
         events.append(Event("voucher.disabled", one.sale.card_id))
     return events
+
+
+def _invalid_order(why: str) -> ApiError:
+    return ApiError(400, "invalid_order", "Invalid order", why)
 
 
 def _invalid_amount(why: str) -> ApiError:

@@ -10,7 +10,8 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from guerdon.engine.ledger import Card, grant
 from guerdon.kit import db
-from guerdon.kit.errors import Fault, invalid_payload
+from guerdon.kit.dates import parse_instant
+from guerdon.kit.errors import ApiError, Fault, invalid_payload
 from guerdon.ledger import book as books
 from guerdon.ledger.book import Book, entry_ids
 from guerdon.ledger.pins import NewPin
@@ -22,7 +23,7 @@ NOW = "select clock_timestamp()"
 # What lapsed but has not been taken off by the nightly run yet is not shown as there.
 HELD = """
     select c.id, c.balance, c.issued, c.redeemed - c.refunded as redeemed, c.removed + c.cashed_out as removed, c.expired,
-           c.transferred, l.lapsed, l.next_at, l.next_amount, c.pinned, z.timezone
+           c.transferred, c.received, l.lapsed, l.next_at, l.next_amount, c.pinned, z.timezone
     from unnest($2::text[]) as w (id) join cards c on c.project_id = $1 and c.id = w.id
     cross join lateral (
         select coalesce(sum(o.remaining) filter (where o.expires_at <= now()), 0) as lapsed,
@@ -73,7 +74,9 @@ class GiftOut(Struct, gc=False):
 
 
 class PointsOut(Struct, gc=False):
-    """Points: `points` ever earned, `balance` what is there, and what lapses next."""
+    """Points: `points` ever come to the card, those from other cards among them, `balance` what is there, and what
+    lapses next. `subtracted_points` were taken off, clawed back, or went to other cards.
+    """
 
     points: int
     balance: int
@@ -94,6 +97,7 @@ class Held(Struct, gc=False):
     removed: int
     expired: int
     transferred: int
+    received: int
     lapsed: int = 0
     next_at: datetime | None = None
     next_amount: int | None = None
@@ -110,12 +114,12 @@ class Held(Struct, gc=False):
         """As the card is shown."""
         ends = None if self.next_at is None else _last_day(self.next_at, self.timezone)
         return PointsOut(
-            points=self.issued,
+            points=self.issued + self.received,
             balance=self.balance - self.lapsed,
             next_expiration_date=ends,
             next_expiration_points=self.next_amount,
             expired_points=self.expired + self.lapsed,
-            subtracted_points=self.removed - self.transferred,
+            subtracted_points=self.removed + self.received - self.transferred,
         )
 
 
@@ -129,7 +133,7 @@ def held_of(card: Card, now: datetime, timezone: str) -> Held:
     held = Held(
         id=card.id, balance=card.balance, issued=card.issued, redeemed=card.redeemed - card.refunded,
         removed=card.removed + card.cashed_out, expired=card.expired, transferred=card.transferred,
-        timezone=timezone,
+        received=card.received, timezone=timezone,
     )  # fmt: skip
     for lot in card.lots.values():
         if lot.expires_at is None or not lot.remaining:
@@ -202,6 +206,28 @@ def is_on_sale(body: dict[str, Any]) -> bool:
     return bool((body.get("gift") or {}).get("on_sale"))
 
 
+def has_ended(body: dict[str, Any], now: datetime) -> bool:
+    """Whether terms have ended by now."""
+    end = body.get("expiration_date")
+    return end is not None and parse_instant(end) <= now
+
+
+async def must_last(conn: db.Db, body: dict[str, Any]) -> None:
+    """Raise `ApiError` 400 `invalid_expiration_date` for cards that would be over before they are made: what is put on
+    them is owed, but could never be spent.
+    """
+    if body.get("expiration_date") is None or kind_of(body) == "DISCOUNT_VOUCHER":
+        return
+    if has_ended(body, await db.value(conn, NOW)):
+        raise ended()
+
+
+def ended() -> ApiError:
+    """400 for a card that would be over before it is made."""
+    fault = Fault("expiration_date", "has passed already: nothing on the card could be spent")
+    return invalid_payload(fault, key="invalid_expiration_date")
+
+
 def no_pin(gift: GiftIn | None, path: str) -> None:
     """Raise `ApiError` 400 for a PIN that many cards would have, or nobody would be told."""
     if gift is not None and gift.pin:
@@ -230,8 +256,11 @@ async def open_cards(
     for voucher_id, body in cards:
         unit = unit_of(kind_of(body), campaign_id)
         card = book.open(voucher_id, unit, campaign_id)
+        if is_on_sale(body):
+            book.await_sale(voucher_id)
+            continue
         amount = (body.get("gift") or {}).get("amount") or (body.get("loyalty_card") or {}).get("points")
-        if amount and not is_on_sale(body):
+        if amount:
             entry = "CREDITS_ADDITION" if unit == "credits" else "POINTS_ADDITION"
             book.enter([grant(card, entry, amount, now, entry_ids()[0])])
     await books.write(conn, project_id, book, now)

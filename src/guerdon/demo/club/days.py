@@ -55,6 +55,8 @@ class Days:
         assert club is not None, "the club is made before its days"
         if await store.run_later(self.pool, self.project_id, mark.last):
             raise NightsBeside
+        midnight = datetime.combine(mark.first, time(), self.zone)
+        await store.begin(self.pool, self.project_id, club.program, midnight)
         self.members = await store.members(self.pool, self.project_id, club.program)
         whole = (mark.last - mark.first).days + 1
         day = mark.first if mark.done is None else mark.done + timedelta(days=1)

@@ -22,6 +22,7 @@ BALANCES = """
     select c.member_id, k.balance from loyalty_cards c join cards k on k.project_id = $1 and k.id = c.id
     where c.project_id = $1 and c.program_id = $2 and c.member_id = any($3)
 """
+BEGIN = "update loyalty_assignments set created_at = $3 where project_id = $1 and program_id = $2"
 LATER = "select exists (select from nights where project_id = $1 and night > $2)"
 ORDER_COLUMNS = (
     "project_id", "id", "source_id", "status", "customer_id", "amount", "discount_amount", "items_discount_amount",
@@ -46,6 +47,11 @@ async def orders(conn: db.Db, project_id: str, start: datetime, end: datetime) -
 async def members(conn: db.Db, project_id: str, program_id: str) -> dict[str, str]:
     """Who is in the club: members by customer."""
     return {r["customer_id"]: r["id"] for r in await db.records(conn, MEMBERS, project_id, program_id)}
+
+
+async def begin(conn: db.Db, project_id: str, program_id: str, at: datetime) -> None:
+    """Have the program's parts be in it since its first day: what was bought before counts for none of them."""
+    await db.execute(conn, BEGIN, project_id, program_id, at)
 
 
 async def run_later(conn: db.Db, project_id: str, day: date) -> bool:
