@@ -87,7 +87,12 @@ async def test_a_look_up_says_what_can_be_spent(client: Client) -> None:
         return told["balance"], told["available"]
 
     await card(client, "D-9", 500)
-    assert await seen() == (500, 500)
+    assert (await move(client, "D-9", 1_000, expiration_date="2090-01-01")).status_code == 200
+    assert await seen() == (1_500, 1_500)
+    lapsed = "update card_lots set expires_at = now() where project_id = $1 and expires_at is not null"
+    await client.app.state.pool.execute(lapsed, client.project_id)
+    assert await seen() == (500, 500), "what lapsed is not shown, though no night has taken it off yet"
+    assert (await client.get("/v1/vouchers/D-9")).json()["gift"]["balance"] == 500
     await client.post("/v1/vouchers/D-9/disable")
     assert await seen() == (500, 0)
     await client.post("/v1/vouchers/D-9/enable")

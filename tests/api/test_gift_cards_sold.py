@@ -98,8 +98,11 @@ async def test_open_value_cards_take_what_they_are_sold_for(client: Client, run_
     campaign = await on_sale(client, "OPEN-1", amount=0)
     bought = await order(client)
     refused(await activate(client, "OPEN-1", bought), "invalid_amount", "is needed")
-    assert (await activate(client, "OPEN-1", bought, amount=4_200)).json()["amount"] == 4_200
-    assert (await gift(client, "OPEN-1"))["balance"] == 4_200
+    refused(
+        await activate(client, "OPEN-1", bought, amount=2_501), "invalid_amount", "2500 that the card costs"
+    )
+    assert (await activate(client, "OPEN-1", bought, amount=2_400)).json()["amount"] == 2_400
+    assert (await gift(client, "OPEN-1"))["balance"] == 2_400
     many = await client.post(f"/v1/campaigns/{campaign['id']}/vouchers?vouchers_count=3", json={})
     assert many.status_code == 202, many.text
     await run_jobs()
@@ -130,7 +133,7 @@ async def test_the_return_of_its_line_takes_a_card_back(client: Client) -> None:
     told = (await client.get("/v1/vouchers/BACK-1/transactions")).json()["data"][0]
     assert (told["type"], told["details"]["balance"]["amount"]) == ("CREDITS_REMOVAL", -2_500)
     rest = await client.post(f"/v1/orders/{bought}/returns", json={"items": [{"index": 0, "quantity": 1}]})
-    assert (rest.json()["refund"], rest.json()["withheld"]) == (2_500, 0)
+    assert (rest.json()["refund"], rest.json()["withheld"]) == (1_800, 700)
     assert rest.json()["cards"] == [
         {"voucher": {"id": ids["BACK-2"], "code": "BACK-2"}, "removed": 1_800, "spent": 700}
     ]
@@ -138,8 +141,17 @@ async def test_the_return_of_its_line_takes_a_card_back(client: Client) -> None:
     assert [len(one["cards"]) for one in listed] == [0, 1, 1]
 
 
-async def test_what_was_spent_may_lessen_the_refund(client: Client) -> None:
-    await on_sale(client, "LESS-1", refund_less_spent=True)
+async def test_a_shop_may_refund_what_it_sold_whatever_was_spent(client: Client) -> None:
+    await on_sale(client, "WHOLE-1", refund_less_spent=False)
+    bought = await order(client)
+    await activate(client, "WHOLE-1", bought)
+    await redeem(client, {"id": "WHOLE-1", "gift": {"credits": 600}})
+    back = await client.post(f"/v1/orders/{bought}/returns", json={"items": [{"index": 0, "quantity": 1}]})
+    assert (back.json()["refund"], back.json()["withheld"]) == (2_500, 0)
+
+
+async def test_what_was_spent_lessens_the_refund(client: Client) -> None:
+    await on_sale(client, "LESS-1")
     bought = await order(client)
     await activate(client, "LESS-1", bought)
     spent = await redeem(client, {"id": "LESS-1", "gift": {"credits": 600}})
@@ -154,7 +166,7 @@ async def test_what_was_spent_may_lessen_the_refund(client: Client) -> None:
 
 
 async def test_what_was_spent_of_a_card_lessens_the_credits_that_bought_it(client: Client) -> None:
-    await on_sale(client, "LOOP-2", refund_less_spent=True)
+    await on_sale(client, "LOOP-2")
     await card(client, "LOOP-1", 2_000)
     paid = await redeem(client, {"id": "LOOP-1"}, order={"items": [CARD | {"quantity": 1}]})
     bought = paid.json()["order"]["id"]

@@ -152,10 +152,13 @@ async def test_a_nested_rule_about_something_else_is_left_out_too(client: Client
 
 async def test_with_a_session_gift_cards_say_how_much_sessions_hold(client: Client) -> None:
     await post(client, "/v1/vouchers/PRESENT", {"type": "GIFT_VOUCHER", "gift": {"amount": 9000}})
+    assert ids(await qualify(client)) == [], "whoever has its code has what is on it"
+    who = {"source_id": "ada"}
+    await post(client, "/v1/publications", {"voucher": "PRESENT", "customer": who})
     mine, theirs = ({"type": "LOCK", "key": key} for key in ("mine", "theirs"))
 
     async def card(**more: Any) -> dict[str, Any]:
-        return (await qualify(client, **more))["redeemables"]["data"][0]["result"]["gift"]
+        return (await qualify(client, customer=who, **more))["redeemables"]["data"][0]["result"]["gift"]
 
     assert await card(session=mine) == {"balance": 9000, "credits": 5000, "locked_credits": 0}
     await validate(client, "PRESENT", amount=3000, session=mine)

@@ -64,6 +64,16 @@ async def test_the_refund_is_what_was_paid_less_what_would_have_been(client: Cli
     assert (await client.get("/v1/vouchers/BIG")).json()["redemption"]["redeemed_quantity"] == 0
 
 
+async def test_of_an_order_that_was_not_paid_nothing_comes_back(client: Client) -> None:
+    made = (await client.post("/v1/orders", json={"status": "CREATED", "amount": 1_000})).json()
+    answer = await send_back(client, made["id"], amount=100)
+    assert (answer.status_code, answer.json()["key"]) == (400, "invalid_order")
+    assert "was not paid yet" in answer.json()["details"]
+    assert (await client.get(f"/v1/orders/{made['id']}")).json()["amount"] == 1_000
+    await client.put(f"/v1/orders/{made['id']}", json={"status": "PAID"})
+    assert (await send_back(client, made["id"], amount=100)).json()["refund"] == 100
+
+
 async def test_a_percentage_goes_with_the_goods(client: Client) -> None:
     await code(client, "TEN", {"type": "PERCENT", "percent_off": 10})
     order = (await bought(client, "TEN", items=[(999, 3)]))["order"]

@@ -50,7 +50,7 @@ class OptionsIn(Struct, kw_only=True):
     (LAST_IN_FULL) or what is left (PARTIAL). Null is the default, STRICT. `policy` checks gift cards against the law.
 
     Of gift cards: `cards` ON_SALE makes them with nothing on them until a purchase activates them, `spend_order` says
-    which credit goes first, `refund_less_spent` that what was spent of a card lessens the refund of its purchase.
+    which credit goes first, `refund_less_spent` (true unless told otherwise) that what was spent of a card lessens the refund of its purchase.
     """
 
     policy: PolicyIn | UnsetType | None = UNSET

@@ -85,10 +85,13 @@ async def look_up(call: Call, card_id: str, data: LookUpIn, usable: Callable[[da
         lots = [lot for lot in card.lots.values() if lot.expires_at is not None and lot.open(moment.now)]
         ends = min((lot.expires_at for lot in lots if lot.expires_at is not None), default=None)
         free = max(0, card.available(moment.now) - moment.book.kept.get(card_id, 0))
+        over = [
+            lot for lot in card.lots.values() if lot.expires_at is not None and lot.expires_at <= moment.now
+        ]
         lapsing = sum(lot.remaining for lot in lots if lot.expires_at == ends)
         return BalanceSeen(
             voucher_id=card_id,
-            balance=card.balance,
+            balance=card.balance - sum(lot.remaining for lot in over),
             available=free if usable(moment.now) else 0,
             next_expiration_date=None if ends is None else iso(ends),
             next_expiration_amount=None if ends is None else lapsing,

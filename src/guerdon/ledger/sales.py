@@ -20,7 +20,7 @@ SELL = """
 
 OF_ORDERS = """
     select s.card_id, s.order_id, s.line, s.amount, s.lot_id,
-           coalesce((c.options ->> 'refund_less_spent')::boolean, false) as less_spent
+           coalesce((c.options ->> 'refund_less_spent')::boolean, true) as less_spent
     from unnest($2::text[]) as w (id) join card_sales s on s.project_id = $1 and s.order_id = w.id
     left join vouchers v on v.project_id = $1 and v.id = s.card_id
     left join campaigns c on c.project_id = $1 and c.id = v.campaign_id

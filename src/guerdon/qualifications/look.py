@@ -275,4 +275,6 @@ def _usable(at: Look, voucher: Voucher) -> bool:
         return True
     if voucher.holder_id is not None:
         return voucher.holder_id == at.customer_id
+    if voucher.type != "DISCOUNT_VOUCHER":
+        return False  # whoever has the code of such a card has what is on it
     return voucher.campaign_id is None or voucher.generic or voucher.id.startswith("v_draft")

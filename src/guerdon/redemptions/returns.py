@@ -36,6 +36,7 @@ from guerdon.redemptions.rollback import allotment_of, line_of, take_back
 from guerdon.redemptions.shapes import RedeemableIn
 from guerdon.redemptions.voiding import void_sales, withhold
 
+PAID = ("PAID", "FULFILLED")
 encode = msgspec.json.Encoder(decimal_format="number").encode
 
 OF_ORDER = ("order.", "product.", "sku.")
@@ -72,6 +73,8 @@ def settle(seen: Seen, ask: ReturnAsk, writes: Writes) -> Reply:
     order = held.order
     if order.total_amount is None or order.status == "CANCELED":
         raise _invalid_order("was canceled" if order.status == "CANCELED" else "has no amount that is known")
+    if order.status not in PAID:
+        raise _invalid_order("was not paid yet: what is sent back is money that was paid")
     taken = _redemptions(seen, order)
     allotments = [allotment_of(seen, one) for one in taken]
     if not _still_there(order, allotments):

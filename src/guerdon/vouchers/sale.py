@@ -25,7 +25,7 @@ from guerdon.vouchers.value import has_ended, is_on_sale
 NOW = "select clock_timestamp()"
 
 ORDER = """
-    select id, source_id, status, items from orders where project_id = $1 and (id = $2 or source_id = $3)
+    select id, source_id, status, items, initial_amount from orders where project_id = $1 and (id = $2 or source_id = $3)
     order by id = $2 desc limit 1 for update
 """
 
@@ -98,6 +98,8 @@ async def activate(call: Call, code: str, data: ActivationIn) -> Activated:
     lines = msgspec.json.decode(order["items"] or "null") or []
     line = None if named.item is None else _line(named.item, lines)
     amount = _amount(card.body["gift"]["amount"], data.amount)
+    if not card.body["gift"]["amount"]:
+        _check_price(amount, order["initial_amount"] if line is None else _price(lines[line]))
     entry_id = await _sell(call, card.id, order["id"], line, amount, data.reason)
     await _check_units(call, order["id"], line, lines)
     await store.set_active(call.conn, call.project_id, card.id, True)
@@ -151,6 +153,21 @@ def _amount(fixed: int, given: int | None) -> int:
     if fixed and given not in (None, fixed):
         raise _invalid_amount(f"is {fixed} on every card of this campaign")
     return fixed or given or 0
+
+
+def _price(line: dict[str, Any]) -> int | None:
+    """What a unit of a line costs before discounts, if that is known."""
+    if line.get("price") is not None:
+        return line["price"]
+    return None if line.get("amount") is None else -(-line["amount"] // max(1, line.get("quantity", 1)))
+
+
+def _check_price(amount: int, price: int | None) -> None:
+    """Raise `ApiError` 400 for more credit than the card cost: a slip of a finger at the till."""
+    if price is not None and amount > price:
+        raise _invalid_amount(
+            f"is more than the {price} that the card costs; a bonus is added to the balance afterwards"
+        )
 
 
 def _line(item: SoldLine, lines: list[dict[str, Any]]) -> int:
