@@ -30,11 +30,6 @@ OF_ORDERS = """
 
 MARK_SOLD = "update cards set sale = 'SOLD' where project_id = $1 and id = $2"
 
-STANDING = """
-    select line, count(*) as cards from card_sales
-    where project_id = $1 and order_id = $2 and voided_at is null group by line
-"""
-
 VOID = """
     update card_sales s set voided_at = $4, removed = w.removed
     from unnest($2::text[], $3::bigint[]) as w (card_id, removed)
@@ -104,11 +99,6 @@ async def sell(conn: db.Conn, project_id: str, sale: Sale, entry_id: str, now: d
     if made:
         await db.execute(conn, MARK_SOLD, project_id, sale.card_id)
     return bool(made)
-
-
-async def standing(conn: db.Conn, project_id: str, order_id: str) -> dict[int | None, int]:
-    """How many cards an order sold that did not come back, by line. The order is locked."""
-    return {r["line"]: r["cards"] for r in await db.records(conn, STANDING, project_id, order_id)}
 
 
 async def unsold(conn: db.Db, project_id: str, ids: Collection[str]) -> dict[str, str]:

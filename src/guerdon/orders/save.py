@@ -281,6 +281,8 @@ async def _check_sold(saving: Saving, known: OrderRow, merged: OrderRow) -> None
         return
     before, after = (msgspec.json.decode(row.items or "[]") for row in (known, merged))
     for line, cards in (await store.sold_lines(saving.conn, saving.project_id, known.id)).items():
+        if line is None:
+            continue
         same = line < len(after) and all(
             after[line].get(name) == before[line].get(name) for name in ("source_id", "product_id", "sku_id")
         )

@@ -112,7 +112,7 @@ SOLD_CARDS = """
 
 SOLD_LINES = """
     select line, count(*) as cards from card_sales
-    where project_id = $1 and order_id = $2 and voided_at is null and line is not null group by line order by line
+    where project_id = $1 and order_id = $2 and voided_at is null group by line order by line
 """
 
 # With what the order is worth, if it is paid, for those that do not know it yet.
@@ -152,8 +152,8 @@ async def sold_cards(conn: db.Db, project_id: str, order_id: str) -> bool:
     return await db.value(conn, SOLD_CARDS, project_id, order_id)
 
 
-async def sold_lines(conn: db.Db, project_id: str, order_id: str) -> dict[int, int]:
-    """How many gift cards that nobody took back each line of a locked order sold."""
+async def sold_lines(conn: db.Db, project_id: str, order_id: str) -> dict[int | None, int]:
+    """How many gift cards that nobody took back each line of a locked order sold; None for those of no line."""
     return {r["line"]: r["cards"] for r in await db.records(conn, SOLD_LINES, project_id, order_id)}
 
 

@@ -14,7 +14,7 @@ CODES: LiteralString = LOOK.replace(
     """(
         (select s.id, s.created_at from vouchers s
          where $6 and s.project_id = $1 and (s.generic or s.campaign_id is null) and s.deleted_at is null and s.active
-           and (s.holder_id = $2 or (s.holder_id is null and s.type = 'DISCOUNT_VOUCHER')) and (s.created_at, s.id) < ($3::timestamptz, $4::text)
+           and s.holder_id is null and s.type = 'DISCOUNT_VOUCHER' and (s.created_at, s.id) < ($3::timestamptz, $4::text)
          order by s.created_at desc, s.id desc limit $5)
         union
         (select h.id, h.created_at from vouchers h

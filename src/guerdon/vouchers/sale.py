@@ -16,6 +16,7 @@ from guerdon.ledger import book as books
 from guerdon.ledger import sales
 from guerdon.ledger.book import Book, Note, entry_ids
 from guerdon.ledger.sales import Sale, Voided
+from guerdon.orders.store import sold_lines
 from guerdon.vouchers import store
 from guerdon.vouchers.edit import find_locked
 from guerdon.vouchers.shape import Voucher
@@ -140,7 +141,7 @@ async def _check_units(call: Call, order_id: str, line: int | None, lines: list[
     """Raise `ApiError` 400 where an order would have sold more cards than goods: in all, or of the line."""
     if not lines:  # known by its amount alone
         return
-    sold = await sales.standing(call.conn, call.project_id, order_id)
+    sold = await sold_lines(call.conn, call.project_id, order_id)
     units = [one.get("quantity", 1) for one in lines]
     if sum(sold.values()) > sum(units) or (line is not None and sold[line] > units[line]):
         which = "the order" if line is None else f"line {line} of the order"
